@@ -1,0 +1,28 @@
+/* Devices: a device is a filled-in table of ops. */
+#ifndef SC_DEVICE_H
+#define SC_DEVICE_H
+
+#include "tensor.h"
+
+struct sc_ops;
+
+typedef struct sc_device {
+    const struct sc_ops *ops;
+    char name[64];        /* "cpu", "cuda:0", "null" */
+    char description[128]; /* for the log: cores, libraries */
+    unsigned dtypes;      /* bit (1u << sc_dtype) set: activations and weights of this type can be computed with */
+    int threads;
+    void *priv;           /* the device's own */
+} sc_device;
+
+typedef struct sc_device_options {
+    const char *name;     /* "auto", "cpu", "null", "cuda", "cuda:1" */
+    int threads;          /* 0 = one per core */
+    bool cpu_plain;       /* tests: the plain C loops alone */
+} sc_device_options;
+
+/* On success *dev is the caller's. Errors are logged. */
+int sc_device_open(sc_device **dev, const sc_device_options *o, const sc_logger *log);
+void sc_device_close(sc_device **dev);
+
+#endif

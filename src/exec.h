@@ -1,0 +1,63 @@
+/* sc_exec: one in-order stream of work on one device, with its arena and its sticky error.
+ *
+ * One thread owns an exec. Model code checks no status: the first failure is kept in err, later ops do nothing, and
+ * the stage that started the work asks once with sc_exec_wait(). */
+#ifndef SC_EXEC_H
+#define SC_EXEC_H
+
+#include "device.h"
+
+typedef struct sc_stats {
+    int64_t launches, flops, bytes_up, bytes_down;
+} sc_stats;
+
+typedef struct sc_exec {
+    sc_device *dev;      /* not owned */
+    const sc_logger *log;
+    sc_dtype act;        /* dtype of new activations: set per stage, never named in nets */
+    int err;             /* first failure */
+    char *base;          /* arena; NULL on the null device */
+    size_t used, size, peak;
+    bool measuring;      /* the null device: the arena has no end */
+    sc_stats stats;
+} sc_exec;
+
+typedef struct sc_mark {
+    size_t used;
+} sc_mark;
+
+/* Logs the failing condition's text once and makes the error sticky. Always on: for shapes. */
+#define SC_CHECK(x, cond)                                                                                    \
+    do {                                                                                                     \
+        if (!(cond)) {                                                                                       \
+            sc_exec_fail((x), -EINVAL, "%s: not true: %s", __func__, #cond);                                 \
+            return;                                                                                          \
+        }                                                                                                    \
+    } while (0)
+
+int sc_exec_open(sc_exec *x, sc_device *dev, const sc_logger *log, sc_dtype act, size_t arena_bytes);
+void sc_exec_close(sc_exec *x);
+
+/* Replaces the arena, which must be empty, by one of at least `bytes`. */
+int sc_exec_reserve(sc_exec *x, size_t bytes);
+
+/* Waits for all work; returns the sticky error or 0 and clears it. */
+int sc_exec_wait(sc_exec *x);
+
+void sc_exec_fail(sc_exec *x, int code, const char *fmt, ...) SC_PRINTF(3, 4);
+
+sc_mark sc_push(sc_exec *x);
+void sc_pop(sc_exec *x, sc_mark m); /* frees everything allocated since */
+
+/* A packed tensor in the arena, 256-byte aligned, contents undefined. data is NULL on the null device and after a failure. */
+sc_tensor sc_new(sc_exec *x, sc_dtype t, int ndim, const int64_t *dim);
+sc_tensor sc_new_like(sc_exec *x, sc_tensor t); /* packed, same shape and dtype */
+
+/* Copies between packed host memory and a packed device tensor. Download waits. */
+void sc_upload(sc_exec *x, sc_tensor dst, const void *src);
+void sc_download(sc_exec *x, void *dst, sc_tensor src);
+
+/* Runs fn(x, arg) with a null exec of the same activation type and returns the arena bytes it needs, 0 on failure. */
+size_t sc_measure(const sc_exec *like, void (*fn)(sc_exec *x, void *arg), void *arg, sc_stats *stats);
+
+#endif

@@ -1,0 +1,55 @@
+/* Demuxing and decoding on a thread of its own. */
+#ifndef SC_READER_H
+#define SC_READER_H
+
+#include <libavformat/avformat.h>
+#include <libavutil/frame.h>
+#include <libavutil/pixdesc.h>
+
+#include "../base.h"
+
+typedef struct sc_reader sc_reader;
+struct sc_writer;
+
+typedef struct sc_video_info { /* the chosen picture stream, as its frames come out (rotated, deinterlaced) */
+    int width, height;
+    enum AVPixelFormat format;
+    AVRational sar, time_base, frame_rate; /* frame_rate as the header guesses it, 0/0 when unknown */
+    enum AVColorRange range;
+    enum AVColorSpace matrix;
+    enum AVColorPrimaries primaries;
+    enum AVColorTransferCharacteristic transfer;
+    enum AVChromaLocation siting;
+    int64_t frames;          /* expected, after trimming; 0 when unknown */
+    double duration;         /* seconds, after trimming; 0 when unknown */
+    int rotation;            /* degrees that were applied */
+    bool deinterlaced;
+    int stream;              /* its index in the file */
+    char codec[32], container[64];
+} sc_video_info;
+
+typedef struct sc_reader_options {
+    const char *path;
+    double start, end, duration; /* seconds; end and duration negative = none */
+    int64_t frames;              /* 0 = all */
+    int threads;                 /* of the decoder; 0 = its own choice */
+    bool video_only;             /* a depth file: the other streams are not looked at */
+    bool picture_only;           /* no rotation, no deinterlacing */
+} sc_reader_options;
+
+/* Opens the file and decodes until the picture's properties are known. SC_ERR_INPUT, SC_ERR_NOT_VIDEO. */
+int sc_reader_open(sc_reader **r, const sc_reader_options *o, const sc_logger *log);
+const sc_video_info *sc_reader_info(const sc_reader *r);
+/* The open file, for the writer to copy streams, chapters and tags from. */
+const AVFormatContext *sc_reader_format(const sc_reader *r);
+
+/* Starts the thread. Decoded frames wait in a bounded queue for sc_reader_next(); packets of other streams go to the
+ * writer at once (none if NULL). */
+int sc_reader_start(sc_reader *r, struct sc_writer *sink);
+/* The next frame, the caller's: pts and duration in info.time_base. 0, SC_EOF, an error, SC_ERR_CANCELLED. */
+int sc_reader_next(sc_reader *r, AVFrame **f);
+/* Makes the thread and sc_reader_next() stop soon. Async-signal-safe. */
+void sc_reader_cancel(sc_reader *r);
+void sc_reader_close(sc_reader **r);
+
+#endif
