@@ -17,9 +17,9 @@
             goto fail;                                                                                       \
     } while (0)
 
-#define SC_COUNT(array)  ((int)(sizeof(array) / sizeof((array)[0])))
-#define SC_MIN(a, b)     ((a) < (b) ? (a) : (b))
-#define SC_MAX(a, b)     ((a) > (b) ? (a) : (b))
+#define SC_COUNT(array)   ((int)(sizeof(array) / sizeof((array)[0])))
+#define SC_MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define SC_MAX(a, b)      ((a) > (b) ? (a) : (b))
 #define SC_CLAMP(x, l, h) ((x) < (l) ? (l) : (x) > (h) ? (h) : (x))
 
 #if defined(__GNUC__)

@@ -8,17 +8,17 @@ struct sc_ops;
 
 typedef struct sc_device {
     const struct sc_ops *ops;
-    char name[64];        /* "cpu", "cuda:0", "null" */
+    char name[64];         /* "cpu", "cuda:0", "null" */
     char description[128]; /* for the log: cores, libraries */
-    unsigned dtypes;      /* bit (1u << sc_dtype) set: activations and weights of this type can be computed with */
+    unsigned dtypes; /* bit (1u << sc_dtype) set: activations and weights of this type can be computed with */
     int threads;
-    void *priv;           /* the device's own */
+    void *priv; /* the device's own */
 } sc_device;
 
 typedef struct sc_device_options {
-    const char *name;     /* "auto", "cpu", "null", "cuda", "cuda:1" */
-    int threads;          /* 0 = one per core */
-    bool cpu_plain;       /* tests: the plain C loops alone */
+    const char *name; /* "auto", "cpu", "null", "cuda", "cuda:1" */
+    int threads;      /* 0 = one per core */
+    bool cpu_plain;   /* tests: the plain C loops alone */
 } sc_device_options;
 
 /* On success *dev is the caller's. Errors are logged. */

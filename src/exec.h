@@ -1,7 +1,7 @@
 /* sc_exec: one in-order stream of work on one device, with its arena and its sticky error.
  *
- * One thread owns an exec. Model code checks no status: the first failure is kept in err, later ops do nothing, and
- * the stage that started the work asks once with sc_exec_wait(). */
+ * One thread owns an exec. Model code checks no status: the first failure is kept in err, later ops do
+ * nothing, and the stage that started the work asks once with sc_exec_wait(). */
 #ifndef SC_EXEC_H
 #define SC_EXEC_H
 
@@ -12,13 +12,13 @@ typedef struct sc_stats {
 } sc_stats;
 
 typedef struct sc_exec {
-    sc_device *dev;      /* not owned */
+    sc_device *dev; /* not owned */
     const sc_logger *log;
-    sc_dtype act;        /* dtype of new activations: set per stage, never named in nets */
-    int err;             /* first failure */
-    char *base;          /* arena; NULL on the null device */
+    sc_dtype act; /* dtype of new activations: set per stage, never named in nets */
+    int err;      /* first failure */
+    char *base;   /* arena; NULL on the null device */
     size_t used, size, peak;
-    bool measuring;      /* the null device: the arena has no end */
+    bool measuring; /* the null device: the arena has no end */
     sc_stats stats;
 } sc_exec;
 
@@ -49,7 +49,8 @@ void sc_exec_fail(sc_exec *x, int code, const char *fmt, ...) SC_PRINTF(3, 4);
 sc_mark sc_push(sc_exec *x);
 void sc_pop(sc_exec *x, sc_mark m); /* frees everything allocated since */
 
-/* A packed tensor in the arena, 256-byte aligned, contents undefined. data is NULL on the null device and after a failure. */
+/* A packed tensor in the arena, 256-byte aligned, contents undefined. data is NULL on the null device and
+ * after a failure. */
 sc_tensor sc_new(sc_exec *x, sc_dtype t, int ndim, const int64_t *dim);
 sc_tensor sc_new_like(sc_exec *x, sc_tensor t); /* packed, same shape and dtype */
 
@@ -57,7 +58,8 @@ sc_tensor sc_new_like(sc_exec *x, sc_tensor t); /* packed, same shape and dtype 
 void sc_upload(sc_exec *x, sc_tensor dst, const void *src);
 void sc_download(sc_exec *x, void *dst, sc_tensor src);
 
-/* Runs fn(x, arg) with a null exec of the same activation type and returns the arena bytes it needs, 0 on failure. */
+/* Runs fn(x, arg) with a null exec of the same activation type and returns the arena bytes it needs, 0 on
+ * failure. */
 size_t sc_measure(const sc_exec *like, void (*fn)(sc_exec *x, void *arg), void *arg, sc_stats *stats);
 
 #endif

@@ -1,9 +1,10 @@
 /* The op table that a device fills in, and the front-end that model code calls.
  *
- * The front-end checks shapes, takes the output from the arena where the caller gave none, counts FLOPs and calls the
- * table. Devices may trust their arguments. Channels are innermost everywhere. Norm weights, biases and `vec` are f32;
- * weights and activations have any type that the device computes with; sums are f32 or wider. Where a type is not
- * named, images are f32. An op may gain an optional argument, never a sibling. Optional tensors are SC_NONE. */
+ * The front-end checks shapes, takes the output from the arena where the caller gave none, counts FLOPs and
+ * calls the table. Devices may trust their arguments. Channels are innermost everywhere. Norm weights, biases
+ * and `vec` are f32; weights and activations have any type that the device computes with; sums are f32 or
+ * wider. Where a type is not named, images are f32. An op may gain an optional argument, never a sibling.
+ * Optional tensors are SC_NONE. */
 #ifndef SC_OPS_H
 #define SC_OPS_H
 
@@ -16,19 +17,20 @@ typedef struct sc_param { /* weights of a linear or convolution layer */
     sc_tensor b;          /* [N] f32, or none */
 } sc_param;
 
-typedef struct sc_norm { /* scale and shift of a norm */
+typedef struct sc_norm {   /* scale and shift of a norm */
     sc_tensor gamma, beta; /* [C] f32 */
 } sc_norm;
 
-/* y[M,N] = act(x[M,K] w^T + b) + add. GEGLU: w is [2N,K]; y = v * gelu_erf(g), v the first N rows, g the last.
- * Rows may be strided. add [M,N], or one row repeated (stride 0). */
+/* y[M,N] = act(x[M,K] w^T + b) + add. GEGLU: w is [2N,K]; y = v * gelu_erf(g), v the first N rows, g the
+ * last. Rows may be strided. add [M,N], or one row repeated (stride 0). */
 typedef struct sc_linear_args {
     sc_tensor y, x, w, b, add;
     sc_act act;
 } sc_linear_args;
 
 /* y[N,Ho,Wo,O] = act(conv(x[N,H,W,I], w[O,kh,kw,I]) + b + vec[N,O]) + add[N,Ho,Wo,O].
- * Zero padding, given per side. upsample: x is read as its nearest-neighbour double. All packed. vec may be [1,O]. */
+ * Zero padding, given per side. upsample: x is read as its nearest-neighbour double. All packed. vec may be
+ * [1,O]. */
 typedef struct sc_conv2d_args {
     sc_tensor y, x, w, b, vec, add;
     int stride, pad_top, pad_left, pad_bottom, pad_right;
@@ -36,7 +38,8 @@ typedef struct sc_conv2d_args {
     sc_act act;
 } sc_conv2d_args;
 
-/* y[N,S,C] = act((x - mean[n,g]) * rstd[n,g] * gamma + beta), statistics over S and the C/groups channels. Packed. */
+/* y[N,S,C] = act((x - mean[n,g]) * rstd[n,g] * gamma + beta), statistics over S and the C/groups channels.
+ * Packed. */
 typedef struct sc_group_norm_args {
     sc_tensor y, x, gamma, beta;
     int groups;
@@ -50,7 +53,8 @@ typedef struct sc_layer_norm_args {
     float eps;
 } sc_layer_norm_args;
 
-/* y[b,i,h,:] = sum_j softmax_j(scale * q[b,i,h,:].k[b,j,h,:]) v[b,j,h,:]. All [B,S,H,D], strided, stride[3] = 1. */
+/* y[b,i,h,:] = sum_j softmax_j(scale * q[b,i,h,:].k[b,j,h,:]) v[b,j,h,:]. All [B,S,H,D], strided, stride[3]
+ * = 1. */
 typedef struct sc_attention_args {
     sc_tensor y, q, k, v;
     float scale;
@@ -74,12 +78,16 @@ typedef struct sc_randn_args {
     uint64_t seed, offset;
 } sc_randn_args;
 
-typedef enum sc_resample { SC_BILINEAR, SC_BICUBIC, SC_AREA } sc_resample; /* bicubic: A = -0.75; area: box average */
+typedef enum sc_resample {
+    SC_BILINEAR,
+    SC_BICUBIC,
+    SC_AREA
+} sc_resample; /* bicubic: A = -0.75; area: box average */
 
-/* y[N,H,W,C] = x[N,h,w,C] resampled, pixel centres aligned (or corners, on request); antialias widens the bilinear
- * and bicubic kernels when shrinking. x may be a strided view.
- * guide [N,H,W,3], guide_small [N,h,w,3]: joint bilateral upsampling instead: a weighted mean of the 4x4 nearest
- * samples of x, weights = triangle of radius 2 (small pixels) * exp(-|guide - guide_small|^2 / (2 range^2)). */
+/* y[N,H,W,C] = x[N,h,w,C] resampled, pixel centres aligned (or corners, on request); antialias widens the
+ * bilinear and bicubic kernels when shrinking. x may be a strided view. guide [N,H,W,3], guide_small
+ * [N,h,w,3]: joint bilateral upsampling instead: a weighted mean of the 4x4 nearest samples of x, weights =
+ * triangle of radius 2 (small pixels) * exp(-|guide - guide_small|^2 / (2 range^2)). */
 typedef struct sc_resize_args {
     sc_tensor y, x, guide, guide_small;
     sc_resample mode;
@@ -95,46 +103,48 @@ typedef struct sc_pixels {
         int plane, step, offset; /* in words */
         int shift, depth;        /* value = (word >> shift) & mask(depth) */
     } comp[3];
-    int log2_cw, log2_ch;        /* chroma subsampling of components 1 and 2 */
-    float to_rgb[12], from_rgb[12]; /* rgb = M * code + t and back: 3 rows of (m0 m1 m2 t); code = the integers */
+    int log2_cw, log2_ch; /* chroma subsampling of components 1 and 2 */
+    float to_rgb[12],
+        from_rgb[12]; /* rgb = M * code + t and back: 3 rows of (m0 m1 m2 t); code = the integers */
 } sc_pixels;
 
-/* y[H,W,3] f32 = rgb in 0..1 (not clamped), in the transfer of the source. Chroma is repeated, not interpolated: with
- * image_out's block mean this makes a round trip exact in every coded value. */
+/* y[H,W,3] f32 = rgb in 0..1 (not clamped), in the transfer of the source. Chroma is repeated, not
+ * interpolated: with image_out's block mean this makes a round trip exact in every coded value. */
 typedef struct sc_image_in_args {
     sc_tensor y;
     sc_pixels px;
 } sc_image_in_args;
 
-/* Codes of x[H,W,3], chroma = mean over its block, clamped to the depth. dither: ordered 8x8, below half a code. A grey
- * picture takes luma by from_rgb's first row. x may be a strided view, and px a part of a larger picture. */
+/* Codes of x[H,W,3], chroma = mean over its block, clamped to the depth. dither: ordered 8x8, below half a
+ * code. A grey picture takes luma by from_rgb's first row. x may be a strided view, and px a part of a larger
+ * picture. */
 typedef struct sc_image_out_args {
     sc_pixels px;
     sc_tensor x;
     bool dither;
 } sc_image_out_args;
 
-/* y[2] = the q_lo and q_hi quantiles of x (0 and 1: exact minimum and maximum; else within 1/4096 of the range), over
- * elements whose mask is > 0.5. Without any such element: 0, 0. */
+/* y[2] = the q_lo and q_hi quantiles of x (0 and 1: exact minimum and maximum; else within 1/4096 of the
+ * range), over elements whose mask is > 0.5. Without any such element: 0, 0. */
 typedef struct sc_minmax_args {
     sc_tensor y, x, mask;
     float q_lo, q_hi;
 } sc_minmax_args;
 
-/* y[3,C] = weighted mean, standard deviation, sum of weights (repeated) per channel of x[H,W,C]; mask[H,W,1] >= 0. */
+/* y[3,C] = weighted mean, standard deviation, sum of weights (repeated) per channel of x[H,W,C]; mask[H,W,1]
+ * >= 0. */
 typedef struct sc_moments_args {
     sc_tensor y, x, mask;
 } sc_moments_args;
 
 /* Forward warp along rows: source pixel (r, c) lands at c - disp[r,c].
- *   weight = 2^(sharpness * disp); colour and weight are spread over the two nearest columns; right = sum(colour w) /
- *   max(sum(w), eps); hole = 1 - clamp(sum of coverage, 0, 1).
- * Sums are taken in a fixed order, so a result never changes from run to run.
- * stretch: neighbouring sources that land up to this many columns apart are joined by a linear ramp, so that slanted
- * surfaces do not tear (1 or less: never joined, as in the reference).
- * reference: StereoCrafter depth_splatting_inference.py + Forward_Warp: a source is dropped unless all four
- * neighbours lie inside, so the bottom row is empty.
- * disp_right[H,W,1], optional: the disparity that won each target pixel (weighted mean), undefined in full holes. */
+ *   weight = 2^(sharpness * disp); colour and weight are spread over the two nearest columns; right =
+ * sum(colour w) / max(sum(w), eps); hole = 1 - clamp(sum of coverage, 0, 1). Sums are taken in a fixed order,
+ * so a result never changes from run to run. stretch: neighbouring sources that land up to this many columns
+ * apart are joined by a linear ramp, so that slanted surfaces do not tear (1 or less: never joined, as in the
+ * reference). reference: StereoCrafter depth_splatting_inference.py + Forward_Warp: a source is dropped
+ * unless all four neighbours lie inside, so the bottom row is empty. disp_right[H,W,1], optional: the
+ * disparity that won each target pixel (weighted mean), undefined in full holes. */
 typedef struct sc_splat_args {
     sc_tensor right, hole, disp_right; /* [H,W,3], [H,W,1], [H,W,1] or none */
     sc_tensor left, disp;              /* [H,W,3], [H,W,1] pixels, larger is nearer */
@@ -142,16 +152,17 @@ typedef struct sc_splat_args {
     bool reference;
 } sc_splat_args;
 
-/* Background extension: y = x where hole < 0.5; each longer run of holes in a row is continued from its farther side
- * (the smaller disp_right; a run at the picture's edge from its only side). */
+/* Background extension: y = x where hole < 0.5; each longer run of holes in a row is continued from its
+ * farther side (the smaller disp_right; a run at the picture's edge from its only side). */
 typedef struct sc_fill_args {
     sc_tensor y, x, hole, disp; /* [H,W,C], [H,W,C], [H,W,1], [H,W,1] */
 } sc_fill_args;
 
 typedef enum sc_filter_kind { SC_FILTER_MEAN, SC_FILTER_MAX, SC_FILTER_MIN } sc_filter_kind;
 
-/* Separable window over y, x [N,H,W,C]. MEAN: sum of taps (host memory; the caller normalises), columns first.
- * MAX and MIN: over 2*radius+1; taps unused. Border: reflect without repeating the edge, or the edge repeated. */
+/* Separable window over y, x [N,H,W,C]. MEAN: sum of taps (host memory; the caller normalises), columns
+ * first. MAX and MIN: over 2*radius+1; taps unused. Border: reflect without repeating the edge, or the edge
+ * repeated. */
 typedef struct sc_filter_args {
     sc_tensor y, x;
     sc_filter_kind kind;
@@ -160,11 +171,13 @@ typedef struct sc_filter_args {
     bool reflect;
 } sc_filter_args;
 
-/* RGB is in the picture's own transfer. LAB: CIE L*a*b*, D65, of sRGB-like RGB, sign-preserving below 0 so that a round
- * trip is exact to f32. PQ and HLG (from only): BT.2100 signal, tone-mapped to SDR BT.709-like RGB in 0..1. */
+/* RGB is in the picture's own transfer. LAB: CIE L*a*b*, D65, of sRGB-like RGB, sign-preserving below 0 so
+ * that a round trip is exact to f32. PQ and HLG (from only): BT.2100 signal, tone-mapped to SDR BT.709-like
+ * RGB in 0..1. */
 typedef enum sc_colour_space { SC_RGB, SC_LAB, SC_PQ, SC_HLG } sc_colour_space;
 
-/* y[...,3] = to(clamp(m1 . from(a) + m2 . from(b) + t)), 3x3 matrices row by row. No clamp when lo >= hi. b optional. */
+/* y[...,3] = to(clamp(m1 . from(a) + m2 . from(b) + t)), 3x3 matrices row by row. No clamp when lo >= hi. b
+ * optional. */
 typedef struct sc_colour_args {
     sc_tensor y, a, b;
     float m1[9], m2[9], t[3];
@@ -206,7 +219,8 @@ typedef struct sc_ops {
     int (*mix)(sc_exec *, const sc_mix_args *);
 } sc_ops;
 
-/* ---- front-end. The `_into` forms write into the caller's tensor; the others allocate [..] of exec.act in the arena. */
+/* ---- front-end. The `_into` forms write into the caller's tensor; the others allocate [..] of exec.act in
+ * the arena. */
 
 typedef struct sc_linear_opt {
     sc_act act;
@@ -216,9 +230,10 @@ typedef struct sc_linear_opt {
 typedef struct sc_conv2d_opt {
     sc_act act;
     const sc_tensor *vec, *add;
-    int stride;    /* 0 = 1 */
+    int stride; /* 0 = 1 */
     bool upsample;
-    int pad_mode;  /* 0: (k-1)/2 all round; 1: none; 2: right and bottom only (the VAE encoder's downsampler) */
+    int pad_mode; /* 0: (k-1)/2 all round; 1: none; 2: right and bottom only (the VAE encoder's downsampler)
+                   */
 } sc_conv2d_opt;
 
 /* in [..., K] -> [..., N] */
@@ -228,7 +243,8 @@ sc_tensor sc_linear(sc_exec *x, sc_tensor in, const sc_param *p, const sc_linear
 void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, const sc_conv2d_opt *o);
 sc_tensor sc_conv2d(sc_exec *x, sc_tensor in, const sc_param *p, const sc_conv2d_opt *o);
 /* in [N, ..., C]: statistics per n over all axes between */
-void sc_group_norm_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_norm *w, int groups, float eps, bool silu);
+void sc_group_norm_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_norm *w, int groups, float eps,
+                        bool silu);
 sc_tensor sc_group_norm(sc_exec *x, sc_tensor in, const sc_norm *w, int groups, float eps, bool silu);
 void sc_layer_norm_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_norm *w, float eps);
 sc_tensor sc_layer_norm(sc_exec *x, sc_tensor in, const sc_norm *w, float eps);

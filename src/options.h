@@ -1,4 +1,5 @@
-/* The command line, as one table: each row parses, range-checks, documents and prints one member of sc_settings. */
+/* The command line, as one table: each row parses, range-checks, documents and prints one member of
+ * sc_settings. */
 #ifndef SC_OPTIONS_H
 #define SC_OPTIONS_H
 
@@ -10,14 +11,14 @@ typedef enum sc_progress_mode { SC_PROGRESS_LINE, SC_PROGRESS_JSON, SC_PROGRESS_
 
 typedef struct sc_options { /* the settings and what only the command line needs */
     sc_settings set;
-    int progress;           /* sc_progress_mode */
-    int log_level;          /* sc_log_level */
+    int progress;  /* sc_progress_mode */
+    int log_level; /* sc_log_level */
     int help, help_full, version, print_config;
 } sc_options;
 
 void sc_options_default(sc_options *o);
-/* Fills o from argv (strings are kept, not copied). SC_ERR_USAGE with one line in error[size] that names the option, what was
- * expected and what was found. */
+/* Fills o from argv (strings are kept, not copied). SC_ERR_USAGE with one line in error[size] that names the
+ * option, what was expected and what was found. */
 int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t size);
 void sc_options_help(FILE *f, bool full);
 void sc_options_print(FILE *f, const sc_options *o); /* --print-config: one "name = value" a line */

@@ -4,7 +4,14 @@
 
 #include "tensor.h"
 
-typedef enum sc_net { SC_NET_DEPTH_UNET, SC_NET_INPAINT_UNET, SC_NET_VAE, SC_NET_CLIP, SC_NET_QUICK, SC_NET_COUNT } sc_net;
+typedef enum sc_net {
+    SC_NET_DEPTH_UNET,
+    SC_NET_INPAINT_UNET,
+    SC_NET_VAE,
+    SC_NET_CLIP,
+    SC_NET_QUICK,
+    SC_NET_COUNT
+} sc_net;
 
 typedef struct sc_precision {
     struct {
@@ -14,9 +21,9 @@ typedef struct sc_precision {
 
 const char *sc_net_name(sc_net n); /* "depth.unet", "inpaint.unet", "vae", "clip", "quick" */
 
-/* Parses "fp16" or "depth.unet=bf16,vae=fp32" over the presets ("reference", "default", "fast"; NULL = default), then
- * widens what the device (bits of sc_device.dtypes) cannot compute with, one warning a network. SC_ERR_USAGE with a
- * line that names the part that was not understood. */
+/* Parses "fp16" or "depth.unet=bf16,vae=fp32" over the presets ("reference", "default", "fast"; NULL =
+ * default), then widens what the device (bits of sc_device.dtypes) cannot compute with, one warning a
+ * network. SC_ERR_USAGE with a line that names the part that was not understood. */
 int sc_precision_parse(sc_precision *p, const char *text, unsigned dtypes, const sc_logger *log);
 
 #endif

@@ -12,13 +12,18 @@ typedef struct sc_tensor {
     void *data; /* device address; NULL in a shape-only run or after a failure */
     sc_dtype dtype;
     int ndim; /* 0 = no tensor */
-    int64_t dim[SC_MAX_DIM], stride[SC_MAX_DIM]; /* outermost first; strides in elements; 0 repeats an element */
+    int64_t dim[SC_MAX_DIM],
+        stride[SC_MAX_DIM]; /* outermost first; strides in elements; 0 repeats an element */
 } sc_tensor;
 
 #define SC_NONE ((sc_tensor){ .ndim = 0 })
 
 /* Number and list of dimensions: sc_tensor_make(p, SC_F32, SC_DIMS(h, w, 3)). */
-#define SC_DIMS(...) (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (const int64_t[]){ __VA_ARGS__ }
+#define SC_DIMS(...)                                                                                         \
+    (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (const int64_t[])                           \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
 
 size_t sc_dtype_size(sc_dtype t);
 const char *sc_dtype_name(sc_dtype t); /* "fp32" ... */
@@ -33,10 +38,10 @@ bool sc_same_shape(sc_tensor a, sc_tensor b);
 
 /* Views. Each asserts that it can be made without a copy. */
 sc_tensor sc_slice(sc_tensor t, int axis, int64_t begin, int64_t count);
-sc_tensor sc_permute(sc_tensor t, const int *order);                 /* order[ndim] */
-sc_tensor sc_reshape(sc_tensor t, int ndim, const int64_t *dim);     /* splits or merges where strides allow */
-sc_tensor sc_rows(sc_tensor t);                                      /* [all others, last] */
-sc_tensor sc_index(sc_tensor t, int64_t i);                          /* t[i], one dimension less */
-sc_tensor sc_broadcast(sc_tensor t, int ndim, const int64_t *dim);   /* size-1 axes repeated with stride 0 */
+sc_tensor sc_permute(sc_tensor t, const int *order);               /* order[ndim] */
+sc_tensor sc_reshape(sc_tensor t, int ndim, const int64_t *dim);   /* splits or merges where strides allow */
+sc_tensor sc_rows(sc_tensor t);                                    /* [all others, last] */
+sc_tensor sc_index(sc_tensor t, int64_t i);                        /* t[i], one dimension less */
+sc_tensor sc_broadcast(sc_tensor t, int ndim, const int64_t *dim); /* size-1 axes repeated with stride 0 */
 
 #endif

@@ -1,7 +1,7 @@
 /* stereocrafter: turns a mono video into a stereo one.
  *
- * The whole public API. Functions return 0 or a negative code; the codes are FFmpeg's AVERROR values (negated errno
- * among them) and the SC_ERR_ values below. Not thread-safe per converter, except sc_cancel(). */
+ * The whole public API. Functions return 0 or a negative code; the codes are FFmpeg's AVERROR values (negated
+ * errno among them) and the SC_ERR_ values below. Not thread-safe per converter, except sc_cancel(). */
 #ifndef STEREOCRAFTER_H
 #define STEREOCRAFTER_H
 
@@ -14,17 +14,18 @@ extern "C" {
 #define SC_TAG(a, b, c, d) (-(int)((a) | ((b) << 8) | ((c) << 16) | ((unsigned)(d) << 24)))
 
 enum {
-    SC_EOF = SC_TAG('E', 'O', 'F', ' '),            /* end of stream: the same number as AVERROR_EOF */
-    SC_ERR_USAGE = SC_TAG('S', 'C', 'U', 'S'),      /* an option or its value is wrong */
-    SC_ERR_EXISTS = SC_TAG('S', 'C', 'E', 'X'),     /* the output exists and may not be overwritten */
-    SC_ERR_INPUT = SC_TAG('S', 'C', 'I', 'N'),      /* the input is missing or cannot be read */
-    SC_ERR_NOT_VIDEO = SC_TAG('S', 'C', 'N', 'V'),  /* the input holds no video that can be decoded */
-    SC_ERR_OUTPUT = SC_TAG('S', 'C', 'O', 'U'),     /* the output cannot be created or written */
-    SC_ERR_DISK_FULL = SC_TAG('S', 'C', 'D', 'F'),  /* no room left on the output's file system */
-    SC_ERR_DEPTH = SC_TAG('S', 'C', 'D', 'P'),      /* the file given with --depth does not fit the film */
-    SC_ERR_WEIGHTS = SC_TAG('S', 'C', 'W', 'T'),    /* network weights are missing, broken or of another network */
-    SC_ERR_DEVICE = SC_TAG('S', 'C', 'D', 'V'),     /* the device is absent, failed or ran out of memory */
-    SC_ERR_CANCELLED = SC_TAG('S', 'C', 'C', 'A'),  /* sc_cancel() was called */
+    SC_EOF = SC_TAG('E', 'O', 'F', ' '),           /* end of stream: the same number as AVERROR_EOF */
+    SC_ERR_USAGE = SC_TAG('S', 'C', 'U', 'S'),     /* an option or its value is wrong */
+    SC_ERR_EXISTS = SC_TAG('S', 'C', 'E', 'X'),    /* the output exists and may not be overwritten */
+    SC_ERR_INPUT = SC_TAG('S', 'C', 'I', 'N'),     /* the input is missing or cannot be read */
+    SC_ERR_NOT_VIDEO = SC_TAG('S', 'C', 'N', 'V'), /* the input holds no video that can be decoded */
+    SC_ERR_OUTPUT = SC_TAG('S', 'C', 'O', 'U'),    /* the output cannot be created or written */
+    SC_ERR_DISK_FULL = SC_TAG('S', 'C', 'D', 'F'), /* no room left on the output's file system */
+    SC_ERR_DEPTH = SC_TAG('S', 'C', 'D', 'P'),     /* the file given with --depth does not fit the film */
+    SC_ERR_WEIGHTS =
+        SC_TAG('S', 'C', 'W', 'T'), /* network weights are missing, broken or of another network */
+    SC_ERR_DEVICE = SC_TAG('S', 'C', 'D', 'V'),    /* the device is absent, failed or ran out of memory */
+    SC_ERR_CANCELLED = SC_TAG('S', 'C', 'C', 'A'), /* sc_cancel() was called */
 };
 
 enum sc_log_level { SC_LOG_ERROR, SC_LOG_WARNING, SC_LOG_INFO, SC_LOG_DEBUG };
@@ -37,28 +38,28 @@ typedef struct sc_logger {
 } sc_logger;
 
 typedef enum sc_layout {
-    SC_LAYOUT_SBS,      /* left | right, each at full width */
-    SC_LAYOUT_HSBS,     /* left | right, each squeezed to half width */
-    SC_LAYOUT_TAB,      /* left above right, each at full height */
-    SC_LAYOUT_HTAB,     /* left above right, each squeezed to half height */
-    SC_LAYOUT_CROSS,    /* right | left, for crossed eyes */
-    SC_LAYOUT_LEFT,     /* the left eye alone */
-    SC_LAYOUT_RIGHT,    /* the right eye alone */
-    SC_LAYOUT_DUBOIS,   /* red-cyan anaglyph, Dubois' least-squares matrices */
-    SC_LAYOUT_REDCYAN,  /* red from the left eye, green and blue from the right */
-    SC_LAYOUT_RGBD,     /* left | disparity as grey */
+    SC_LAYOUT_SBS,     /* left | right, each at full width */
+    SC_LAYOUT_HSBS,    /* left | right, each squeezed to half width */
+    SC_LAYOUT_TAB,     /* left above right, each at full height */
+    SC_LAYOUT_HTAB,    /* left above right, each squeezed to half height */
+    SC_LAYOUT_CROSS,   /* right | left, for crossed eyes */
+    SC_LAYOUT_LEFT,    /* the left eye alone */
+    SC_LAYOUT_RIGHT,   /* the right eye alone */
+    SC_LAYOUT_DUBOIS,  /* red-cyan anaglyph, Dubois' least-squares matrices */
+    SC_LAYOUT_REDCYAN, /* red from the left eye, green and blue from the right */
+    SC_LAYOUT_RGBD,    /* left | disparity as grey */
 } sc_layout;
 
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
 
 typedef struct sc_progress {
-    int64_t frame, frames;       /* written so far; in all, 0 when not known */
-    double seconds, fps;         /* since the first frame; over the last seconds */
-    double eta;                  /* seconds left, negative when not known */
-    int64_t out_time_us;         /* timestamp of the last frame written, microseconds */
-    int shot;                    /* shots begun so far */
-    double share[8];             /* 0..1 of the time of each stage, in the order of stage_name */
-    const char *stage_name[8];   /* NULL ends the list */
+    int64_t frame, frames;     /* written so far; in all, 0 when not known */
+    double seconds, fps;       /* since the first frame; over the last seconds */
+    double eta;                /* seconds left, negative when not known */
+    int64_t out_time_us;       /* timestamp of the last frame written, microseconds */
+    int shot;                  /* shots begun so far */
+    double share[8];           /* 0..1 of the time of each stage, in the order of stage_name */
+    const char *stage_name[8]; /* NULL ends the list */
 } sc_progress;
 
 /* Every choice of a conversion. Strings stay the caller's and must outlive sc_open(). Start from
@@ -66,43 +67,44 @@ typedef struct sc_progress {
  * (src/options.c has the names, ranges and meanings). */
 typedef struct sc_settings {
     const char *input, *output;
-    int overwrite;               /* sc_overwrite */
-    int dry_run;                 /* sc_run() logs the plan and converts nothing */
+    int overwrite; /* sc_overwrite */
+    int dry_run;   /* sc_run() logs the plan and converts nothing */
 
-    int layout;                  /* sc_layout */
-    double max_disparity;        /* percent of width between the nearest and the farthest point, 0..10 */
-    double convergence;          /* 0..1, the normalised disparity that lies in the screen plane */
+    int layout;           /* sc_layout */
+    double max_disparity; /* percent of width between the nearest and the farthest point, 0..10 */
+    double convergence;   /* 0..1, the normalised disparity that lies in the screen plane */
 
-    const char *depth_file;      /* NULL, or a depth video or image sequence used instead of the network */
-    const char *export_depth;    /* NULL, or where the gray16 FFV1 sidecar goes */
-    int depth_size;              /* shorter side of the built-in depth network's input, pixels */
-    int depth_window;            /* frames of a window of the published depth network */
-    int depth_overlap;           /* frames that two windows share */
-    int depth_steps;             /* denoising steps of the published depth network */
-    double depth_guidance;       /* 1 = one pass */
+    const char *depth_file;   /* NULL, or a depth video or image sequence used instead of the network */
+    const char *export_depth; /* NULL, or where the gray16 FFV1 sidecar goes */
+    int depth_size;           /* shorter side of the built-in depth network's input, pixels */
+    int depth_window;         /* frames of a window of the published depth network */
+    int depth_overlap;        /* frames that two windows share */
+    int depth_steps;          /* denoising steps of the published depth network */
+    double depth_guidance;    /* 1 = one pass */
 
-    int inpaint;                 /* 0 auto, 1 background extension, 2 published network, 3 none (holes stay black) */
-    int inpaint_window;          /* frames of a chunk */
-    int inpaint_overlap;         /* frames carried over from the chunk before */
-    int inpaint_tile;            /* longest side of a tile, pixels, a multiple of 64 */
+    int inpaint;         /* 0 auto, 1 background extension, 2 published network, 3 none (holes stay black) */
+    int inpaint_window;  /* frames of a chunk */
+    int inpaint_overlap; /* frames carried over from the chunk before */
+    int inpaint_tile;    /* longest side of a tile, pixels, a multiple of 64 */
     int inpaint_steps;
     double inpaint_guidance;
-    int match;                   /* 1: the colours of filled holes are matched in LAB */
+    int match; /* 1: the colours of filled holes are matched in LAB */
 
-    const char *models;          /* NULL, or the folder of published weights */
-    const char *device;          /* "auto", "cpu", "cuda:1" */
-    const char *precision;       /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
+    const char *models;    /* NULL, or the folder of published weights */
+    const char *device;    /* "auto", "cpu", "cuda:1" */
+    const char *precision; /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
     int64_t seed;
-    int threads;                 /* 0 = one per core */
-    int cpu_plain;               /* tests: the plain loops instead of oneDNN */
+    int threads;   /* 0 = one per core */
+    int cpu_plain; /* tests: the plain loops instead of oneDNN */
 
     const char *codec_video, *codec_audio, *preset, *pix_fmt; /* NULL = chosen by container and source */
-    double crf;                  /* negative = the encoder's own default */
+    double crf;                                               /* negative = the encoder's own default */
     double start, end, duration; /* seconds; end and duration negative = to the end */
     int64_t frames;              /* 0 = all */
 
     sc_logger log;
-    void (*progress)(void *opaque, const sc_progress *p); /* NULL, or called from the writing thread, 5 times a second */
+    void (*progress)(void *opaque,
+                     const sc_progress *p); /* NULL, or called from the writing thread, 5 times a second */
     void *progress_opaque;
 } sc_settings;
 

@@ -5,7 +5,8 @@
 #include "../weights/weights.h"
 
 typedef struct sc_clip_config {
-    int hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, image_size, patch_size, projection_dim;
+    int hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, image_size, patch_size,
+        projection_dim;
 } sc_clip_config;
 
 typedef struct sc_clip sc_clip;
@@ -16,8 +17,9 @@ void sc_clip_close(sc_clip **c, sc_device *dev);
 int64_t sc_clip_params(const sc_clip *c);
 const sc_clip_config *sc_clip_get_config(const sc_clip *c);
 
-/* embeds[T, projection_dim] of images[T,H,W,3] f32 in 0..1, any size: antialiased resize and normalisation included
- * (StereoCrafter pipelines/stereo_video_inpainting.py _resize_with_antialiasing and CLIPImageProcessor). */
+/* embeds[T, projection_dim] of images[T,H,W,3] f32 in 0..1, any size: antialiased resize and normalisation
+ * included (StereoCrafter pipelines/stereo_video_inpainting.py _resize_with_antialiasing and
+ * CLIPImageProcessor). */
 void sc_clip_embed(sc_exec *x, sc_tensor embeds, const sc_clip *c, sc_tensor images);
 
 #endif

@@ -1,5 +1,6 @@
 /* Karras sigmas, Euler steps and v-prediction of the SVD family: scalars on the host, tensors through axpby.
- * diffusers schedulers/scheduling_euler_discrete.py (use_karras_sigmas, v_prediction, continuous timesteps). */
+ * diffusers schedulers/scheduling_euler_discrete.py (use_karras_sigmas, v_prediction, continuous timesteps).
+ */
 #ifndef SC_SAMPLER_H
 #define SC_SAMPLER_H
 

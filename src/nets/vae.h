@@ -22,8 +22,8 @@ const sc_vae_config *sc_vae_get_config(const sc_vae *v);
 
 /* mean[T,H/8,W/8,4] (not scaled) of images[T,H,W,3] in -1..1. H and W are multiples of 8. */
 void sc_vae_encode(sc_exec *x, sc_tensor mean, const sc_vae *v, sc_tensor images);
-/* images[T,H,W,3] (about -1..1, not clamped) of latents[T,H/8,W/8,4], already divided by scaling_factor. The T frames
- * are one chunk: temporal convolutions end at its edges, so the chunk's size changes the result. */
+/* images[T,H,W,3] (about -1..1, not clamped) of latents[T,H/8,W/8,4], already divided by scaling_factor. The
+ * T frames are one chunk: temporal convolutions end at its edges, so the chunk's size changes the result. */
 void sc_vae_decode(sc_exec *x, sc_tensor images, const sc_vae *v, sc_tensor latents);
 
 #endif

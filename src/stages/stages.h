@@ -11,23 +11,23 @@
 typedef struct sc_context {
     const sc_settings *set;
     const sc_logger *log;
-    sc_exec *x;                  /* the compute thread's; images and nets share its arena */
+    sc_exec *x; /* the compute thread's; images and nets share its arena */
     sc_pools *pools;
-    const sc_video_info *video;  /* the source's picture */
+    const sc_video_info *video; /* the source's picture */
     sc_precision precision;
-    const char *models;          /* resolved folder of published weights, or NULL */
+    const char *models; /* resolved folder of published weights, or NULL */
 } sc_context;
 
-/* A pull iterator. next fills the zeroed *out and passes ownership; 0, SC_EOF, or an error (sticky from then on). On a
- * cancelled run the head returns SC_ERR_CANCELLED and everybody passes it on. */
+/* A pull iterator. next fills the zeroed *out and passes ownership; 0, SC_EOF, or an error (sticky from then
+ * on). On a cancelled run the head returns SC_ERR_CANCELLED and everybody passes it on. */
 typedef struct sc_stage {
     int (*next)(struct sc_stage *, sc_frame *out);
     void (*close)(struct sc_stage *); /* frees the stage itself, not `from` */
     const char *name;
     struct sc_stage *from;
-    size_t arena;    /* bytes of arena that next needs, found by a null run at open */
-    double seconds;  /* spent in next, without the stages before it */
-    int shots;       /* shots stage: begun so far */
+    size_t arena;   /* bytes of arena that next needs, found by a null run at open */
+    double seconds; /* spent in next, without the stages before it */
+    int shots;      /* shots stage: begun so far */
 } sc_stage;
 
 /* Calls s->next and keeps s->seconds. */
@@ -36,22 +36,22 @@ int sc_stage_next(sc_stage *s, sc_frame *out);
 void sc_stage_close(sc_stage **s);
 
 /* Each opens a stage over `from` (not owned; closed by sc_stage_close of the last). */
-int sc_source_open(sc_stage **s, const sc_context *c, sc_reader *reader);                /* -> src, left, pts      */
-int sc_shots_open(sc_stage **s, const sc_context *c, sc_stage *from);                    /* -> flags, active       */
-int sc_depth_open(sc_stage **s, const sc_context *c, sc_stage *from);                    /* -> disp, by a network  */
-int sc_depth_file_open(sc_stage **s, const sc_context *c, sc_stage *from);               /* -> disp, from a file   */
-int sc_splat_open(sc_stage **s, const sc_context *c, sc_stage *from);                    /* -> right, hole, disp_right */
-int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from);                  /* -> right without holes */
-int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from,                    /* -> stereo, sidecar     */
+int sc_source_open(sc_stage **s, const sc_context *c, sc_reader *reader);  /* -> src, left, pts      */
+int sc_shots_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* -> flags, active       */
+int sc_depth_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* -> disp, by a network  */
+int sc_depth_file_open(sc_stage **s, const sc_context *c, sc_stage *from); /* -> disp, from a file   */
+int sc_splat_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* -> right, hole, disp_right */
+int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from);    /* -> right without holes */
+int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from,      /* -> stereo, sidecar     */
                    enum AVPixelFormat format);
 
 /* The laid-out size and sample aspect for a source, before anything is opened. */
 void sc_layout_size(int layout, const sc_video_info *v, int *w, int *h, AVRational *sar);
 
-/* Colour match of the filled pixels (match.c), used by inpaint: over the same frame, `filled` becomes like `seen`.
- * Smoothed over time in *state, which a cut resets. */
+/* Colour match of the filled pixels (match.c), used by inpaint: over the same frame, `filled` becomes like
+ * `seen`. Smoothed over time in *state, which a cut resets. */
 typedef struct sc_match_state {
-    int frames;          /* since the cut */
+    int frames; /* since the cut */
     float gain[3], shift[3];
 } sc_match_state;
 void sc_match(sc_exec *x, sc_match_state *state, sc_tensor filled, sc_tensor seen, sc_tensor hole);

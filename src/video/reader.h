@@ -20,11 +20,11 @@ typedef struct sc_video_info { /* the chosen picture stream, as its frames come 
     enum AVColorPrimaries primaries;
     enum AVColorTransferCharacteristic transfer;
     enum AVChromaLocation siting;
-    int64_t frames;          /* expected, after trimming; 0 when unknown */
-    double duration;         /* seconds, after trimming; 0 when unknown */
-    int rotation;            /* degrees that were applied */
+    int64_t frames;  /* expected, after trimming; 0 when unknown */
+    double duration; /* seconds, after trimming; 0 when unknown */
+    int rotation;    /* degrees that were applied */
     bool deinterlaced;
-    int stream;              /* its index in the file */
+    int stream; /* its index in the file */
     char codec[32], container[64];
 } sc_video_info;
 
@@ -43,8 +43,8 @@ const sc_video_info *sc_reader_info(const sc_reader *r);
 /* The open file, for the writer to copy streams, chapters and tags from. */
 const AVFormatContext *sc_reader_format(const sc_reader *r);
 
-/* Starts the thread. Decoded frames wait in a bounded queue for sc_reader_next(); packets of other streams go to the
- * writer at once (none if NULL). */
+/* Starts the thread. Decoded frames wait in a bounded queue for sc_reader_next(); packets of other streams go
+ * to the writer at once (none if NULL). */
 int sc_reader_start(sc_reader *r, struct sc_writer *sink);
 /* The next frame, the caller's: pts and duration in info.time_base. 0, SC_EOF, an error, SC_ERR_CANCELLED. */
 int sc_reader_next(sc_reader *r, AVFrame **f);

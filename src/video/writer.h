@@ -7,35 +7,40 @@
 typedef struct sc_writer sc_writer;
 
 typedef struct sc_writer_options {
-    const char *path;            /* written as a temporary name beside it, renamed at the end */
-    int overwrite;               /* sc_overwrite */
-    int width, height;           /* of the frames that will be sent */
+    const char *path;  /* written as a temporary name beside it, renamed at the end */
+    int overwrite;     /* sc_overwrite */
+    int width, height; /* of the frames that will be sent */
     AVRational sar;
     const sc_video_info *video;  /* colour tags, time base and frame rate come from here */
     const AVFormatContext *from; /* streams, chapters and tags to keep, or NULL (a depth sidecar) */
     const char *codec_video, *codec_audio, *preset, *pix_fmt; /* NULL = chosen */
-    double crf;                  /* negative = the encoder's own */
-    double start, end;           /* of the kept part, seconds of the source: chapters and packets are cut to it; end < 0 none */
+    double crf;                                               /* negative = the encoder's own */
+    double start,
+        end; /* of the kept part, seconds of the source: chapters and packets are cut to it; end < 0 none */
     int threads;
-    int layout;                  /* sc_layout, for the stereo tags */
-    void (*written)(void *opaque, int64_t frames, int64_t pts); /* after each frame; NULL = none. Writer's thread. */
+    int layout; /* sc_layout, for the stereo tags */
+    void (*written)(void *opaque, int64_t frames,
+                    int64_t pts); /* after each frame; NULL = none. Writer's thread. */
     void *opaque;
 } sc_writer_options;
 
-/* The frame format that the encoder chosen for these options takes, given the source's: what sc_layout_open() makes.
- * Also fills nothing on disk: for --dry-run. The codec's name goes to codec[32]. */
-int sc_writer_plan(const sc_writer_options *o, enum AVPixelFormat *format, char codec[32], const sc_logger *log);
+/* The frame format that the encoder chosen for these options takes, given the source's: what sc_layout_open()
+ * makes. Also fills nothing on disk: for --dry-run. The codec's name goes to codec[32]. */
+int sc_writer_plan(const sc_writer_options *o, enum AVPixelFormat *format, char codec[32],
+                   const sc_logger *log);
 /* Logs the stream map (every input stream and what becomes of it), one line each, at `level`. */
 void sc_writer_log_streams(const sc_writer_options *o, int level, const sc_logger *log);
 
-/* Opens encoder and temporary file; starts the thread. SC_ERR_OUTPUT, SC_ERR_EXISTS, SC_ERR_USAGE (codec, preset). */
+/* Opens encoder and temporary file; starts the thread. SC_ERR_OUTPUT, SC_ERR_EXISTS, SC_ERR_USAGE (codec,
+ * preset). */
 int sc_writer_open(sc_writer **w, const sc_writer_options *o, const sc_logger *log);
 /* Takes the frame, also on failure. Waits for room. Returns the thread's error once there is one. */
 int sc_writer_send(sc_writer *w, AVFrame *f);
 /* Copies the packet's reference; stream is its index in the source. Never waits. */
 int sc_writer_packet(sc_writer *w, const AVPacket *p);
-/* status 0: flushes, writes the trailer, renames. SC_ERR_CANCELLED: keeps what is done as a playable file named
- * NAME.partial.EXT and says so, or nothing if no frame was written. Anything else: removes the file. Joins the thread. */
+/* status 0: flushes, writes the trailer, renames. SC_ERR_CANCELLED: keeps what is done as a playable file
+ * named NAME.partial.EXT and says so, or nothing if no frame was written. Anything else: removes the file.
+ * Joins the thread. */
 int sc_writer_finish(sc_writer *w, int status);
 void sc_writer_close(sc_writer **w); /* without a finish: as with an error */
 

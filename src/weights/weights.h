@@ -1,4 +1,5 @@
-/* Network weights: lookup by published name and exact shape, cast, upload, and an account of what was not used.
+/* Network weights: lookup by published name and exact shape, cast, upload, and an account of what was not
+ * used.
  *
  * A loader is opened on a file or folder, a net's load function asks for every tensor it knows, and
  * sc_loader_finish() fails with one list if any was missing, had another shape, or was never asked for.
@@ -11,16 +12,19 @@
 typedef struct sc_loader sc_loader;
 
 /* path: a .safetensors file, or a folder holding STEM.fp16.safetensors, STEM.safetensors or
- * STEM.safetensors.index.json, looked for in this order; or NULL. stem: "diffusion_pytorch_model", "model". Weights
- * are stored as `store` (norms and biases f32). SC_ERR_WEIGHTS with one line naming the file and what is wrong. */
-int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *x, sc_dtype store, const sc_logger *log);
+ * STEM.safetensors.index.json, looked for in this order; or NULL. stem: "diffusion_pytorch_model", "model".
+ * Weights are stored as `store` (norms and biases f32). SC_ERR_WEIGHTS with one line naming the file and what
+ * is wrong. */
+int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *x, sc_dtype store,
+                   const sc_logger *log);
 
-/* Like sc_loader_open, over a safetensors file in memory (built-in weights); the bytes must outlive the loader. */
-int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const char *name, sc_exec *x, sc_dtype store,
-                          const sc_logger *log);
+/* Like sc_loader_open, over a safetensors file in memory (built-in weights); the bytes must outlive the
+ * loader. */
+int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const char *name, sc_exec *x,
+                          sc_dtype store, const sc_logger *log);
 
-/* On success ownership of the one device block that holds all weights passes to *block (free with sc_loader_free);
- * *params is the number of parameters asked for. Closes the loader either way. */
+/* On success ownership of the one device block that holds all weights passes to *block (free with
+ * sc_loader_free); *params is the number of parameters asked for. Closes the loader either way. */
 int sc_loader_finish(sc_loader **ld, void **block, int64_t *params);
 void sc_loader_free(sc_device *dev, void **block);
 
@@ -31,23 +35,24 @@ int sc_loader_shape(sc_loader *ld, int64_t dim[SC_MAX_DIM], const char *fmt, ...
 void sc_load_linear(sc_loader *ld, sc_param *p, int64_t out, int64_t in, bool bias, const char *fmt, ...)
     SC_PRINTF(6, 7);
 /* OIHW in the file ([O,I,kt,1,1] for a temporal kernel kt x 1; [O,I] for 1x1), OHWI in memory. */
-void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, int kw, bool bias, const char *fmt, ...)
-    SC_PRINTF(8, 9);
+void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, int kw, bool bias,
+                  const char *fmt, ...) SC_PRINTF(8, 9);
 void sc_load_norm(sc_loader *ld, sc_norm *n, int64_t c, const char *fmt, ...) SC_PRINTF(4, 5);
 /* The name as given, without a suffix. The tensor keeps the file's shape; f32. */
-void sc_load_tensor(sc_loader *ld, sc_tensor *t, int ndim, const int64_t *dim, const char *fmt, ...) SC_PRINTF(5, 6);
+void sc_load_tensor(sc_loader *ld, sc_tensor *t, int ndim, const int64_t *dim, const char *fmt, ...)
+    SC_PRINTF(5, 6);
 /* One number, to the host; 0 in a shape-only run. */
 void sc_load_scalar(sc_loader *ld, float *value, const char *fmt, ...) SC_PRINTF(3, 4);
 /* Known dead weights: counted and accepted if present, neither read nor required. */
 void sc_load_skip(sc_loader *ld, int ndim, const int64_t *dim, const char *fmt, ...) SC_PRINTF(4, 5);
 
-/* A config.json. path: a file or the folder that holds config.json. Absent: *c is NULL, 0 is returned, and the
- * readers below leave their defaults. */
+/* A config.json. path: a file or the folder that holds config.json. Absent: *c is NULL, 0 is returned, and
+ * the readers below leave their defaults. */
 typedef struct sc_config sc_config;
 int sc_config_open(sc_config **c, const char *path, const sc_logger *log);
 void sc_config_close(sc_config **c);
-/* Overwrites *value / value[0..n) if the key is there and well-formed; else leaves it. Returns how many were set. A
- * scalar where an array is wanted sets all n. */
+/* Overwrites *value / value[0..n) if the key is there and well-formed; else leaves it. Returns how many were
+ * set. A scalar where an array is wanted sets all n. */
 int sc_config_int(const sc_config *c, const char *key, int *value);
 int sc_config_ints(const sc_config *c, const char *key, int *value, int n);
 int sc_config_float(const sc_config *c, const char *key, float *value);

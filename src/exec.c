@@ -1,0 +1,149 @@
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ops.h"
+#include "../kernels/null/null.h"
+
+/* cuDNN and 16-byte vector loads want at most this; cache lines are half of it. */
+#define ALIGN ((size_t)256)
+
+int sc_exec_open(sc_exec *x, sc_device *dev, const sc_logger *log, sc_dtype act, size_t arena_bytes)
+{
+    *x = (sc_exec){ .dev = dev, .log = log, .act = act, .measuring = !strcmp(dev->name, "null") };
+    return sc_exec_reserve(x, arena_bytes);
+}
+
+void sc_exec_close(sc_exec *x)
+{
+    if (x->base)
+        x->dev->ops->free(x->dev, x->base);
+    *x = (sc_exec){ 0 };
+}
+
+int sc_exec_reserve(sc_exec *x, size_t bytes)
+{
+    void *p = NULL;
+    int ret;
+
+    assert(!x->used);
+    if (x->measuring || bytes <= x->size)
+        return 0;
+    if (x->base)
+        x->dev->ops->free(x->dev, x->base);
+    x->base = NULL;
+    x->size = 0;
+    if ((ret = x->dev->ops->alloc(x->dev, &p, bytes)) < 0)
+        return sc_fail(x->log, ret, "device", "%s cannot give %.1f MiB of working memory", x->dev->name,
+                       (double)bytes / (1 << 20));
+    x->base = p;
+    x->size = bytes;
+    return 0;
+}
+
+int sc_exec_wait(sc_exec *x)
+{
+    const int late = x->dev->ops->wait(x);
+    int ret;
+
+    if (late < 0 && !x->err)
+        sc_exec_fail(x, late, "%s", sc_strerror(late));
+    ret = x->err;
+    x->err = 0;
+    return ret;
+}
+
+void sc_exec_fail(sc_exec *x, int code, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    if (x->err)
+        return;
+    x->err = code;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    sc_log(x->log, SC_LOG_ERROR, x->dev->name, "%s", text);
+}
+
+sc_mark sc_push(sc_exec *x)
+{
+    return (sc_mark){ x->used };
+}
+
+void sc_pop(sc_exec *x, sc_mark m)
+{
+    assert(m.used <= x->used);
+    x->used = m.used;
+}
+
+sc_tensor sc_new(sc_exec *x, sc_dtype t, int ndim, const int64_t *dim)
+{
+    sc_tensor r = sc_tensor_make(NULL, t, ndim, dim);
+    const size_t bytes = (sc_tensor_bytes(r) + ALIGN - 1) / ALIGN * ALIGN;
+
+    if (x->err)
+        return r;
+    if (!x->measuring && bytes > x->size - x->used) {
+        sc_exec_fail(x, -ENOMEM, "working memory: %zu bytes more wanted, %zu of %zu in use", bytes, x->used,
+                     x->size);
+        return r;
+    }
+    if (!x->measuring)
+        r.data = x->base + x->used;
+    x->used += bytes;
+    x->peak = SC_MAX(x->peak, x->used);
+    return r;
+}
+
+sc_tensor sc_new_like(sc_exec *x, sc_tensor t)
+{
+    return sc_new(x, t.dtype, t.ndim, t.dim);
+}
+
+void sc_upload(sc_exec *x, sc_tensor dst, const void *src)
+{
+    int ret;
+
+    if (x->err)
+        return;
+    SC_CHECK(x, sc_tensor_packed(dst));
+    x->stats.bytes_up += (int64_t)sc_tensor_bytes(dst);
+    if ((ret = x->dev->ops->upload(x, dst.data, src, sc_tensor_bytes(dst))) < 0)
+        sc_exec_fail(x, ret, "upload: %s", sc_strerror(ret));
+}
+
+void sc_download(sc_exec *x, void *dst, sc_tensor src)
+{
+    int ret;
+
+    if (x->err) { /* callers read the numbers before they ask for the error */
+        memset(dst, 0, sc_tensor_bytes(src));
+        return;
+    }
+    SC_CHECK(x, sc_tensor_packed(src));
+    x->stats.bytes_down += (int64_t)sc_tensor_bytes(src);
+    if ((ret = x->dev->ops->download(x, dst, src.data, sc_tensor_bytes(src))) < 0)
+        sc_exec_fail(x, ret, "download: %s", sc_strerror(ret));
+}
+
+size_t sc_measure(const sc_exec *like, void (*fn)(sc_exec *x, void *arg), void *arg, sc_stats *stats)
+{
+    sc_device *dev = NULL;
+    sc_exec x;
+    size_t peak = 0;
+
+    if (sc_null_open(&dev, &(sc_device_options){ .name = "null" }, like->log) < 0)
+        return 0;
+    if (sc_exec_open(&x, dev, like->log, like->act, 0) >= 0) {
+        fn(&x, arg);
+        if (!x.err)
+            peak = SC_MAX(x.peak, ALIGN);
+        if (stats)
+            *stats = x.stats;
+        sc_exec_close(&x);
+    }
+    sc_device_close(&dev);
+    return peak;
+}
