@@ -26,7 +26,7 @@ typedef struct sc_stage {
     const char *name;
     struct sc_stage *from;
     size_t arena;   /* bytes of arena that next needs, found by a null run at open */
-    double seconds; /* spent in next, without the stages before it */
+    double seconds; /* spent in next, the stages before it included */
     int shots;      /* shots stage: begun so far */
 } sc_stage;
 
