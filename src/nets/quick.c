@@ -1,6 +1,7 @@
 #include "quick.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "builtin.h"
