@@ -152,10 +152,18 @@ typedef struct sc_splat_args {
     bool reference;
 } sc_splat_args;
 
-/* Background extension: y = x where hole < 0.5; each longer run of holes in a row is continued from its
- * farther side (the smaller disp_right; a run at the picture's edge from its only side). */
+/* Background extension of a splat's holes, and the mask by which any filling is composited (kernels/cpu/fill.c).
+ * In each row a run of holes (>= 0.5; seen pieces of up to 2 pixels between holes belong to it) is continued by the
+ * mirror image of the background beyond its farther end (the smaller disp; at the picture's edge the only one; both,
+ * cross-faded, where they are equally far), then averaged over rows above and below, the more the deeper in the hole.
+ * With prev, a pixel that showed background in the frame before keeps it where the background around did not move.
+ * mask: 1 in the run, hole on its half-covered near edge, fading out over the far edge, whose colours are mixed; 0
+ * elsewhere. y = mask * filling + (1 - mask) * x, x's bits where mask is 0. disp is continued likewise into y_disp. */
 typedef struct sc_fill_args {
-    sc_tensor y, x, hole, disp; /* [H,W,C], [H,W,C], [H,W,1], [H,W,1] */
+    sc_tensor y, y_disp, mask; /* [H,W,3], [H,W,1], [H,W,1]; y may be x, y_disp may be disp; rows may be strided */
+    sc_tensor x, disp, hole;   /* [H,W,3], [H,W,1] pixels, [H,W,1] */
+    sc_tensor prev, prev_disp; /* y and y_disp of the frame before, or none */
+    sc_tensor work;            /* [H,W,3] scratch, packed */
 } sc_fill_args;
 
 typedef enum sc_filter_kind { SC_FILTER_MEAN, SC_FILTER_MAX, SC_FILTER_MIN } sc_filter_kind;
