@@ -1,0 +1,532 @@
+#include "weights.h"
+#include "safetensors.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_SHARDS 1000
+#define MAX_PATH   4096
+#define ALIGN      256 /* what sc_new() gives too: vector loads and cuDNN want aligned weights */
+#define LISTED     8   /* names in an error line; more would not be read */
+
+/* A tensor that was found and fits. Reading waits for sc_loader_finish(): no memory is taken for a wrong
+ * file. */
+typedef struct request {
+    sc_tensor *to;
+    const sc_st_tensor *from;
+    sc_tensor view; /* the file's tensor with its axes in the order of *to; no data yet */
+    size_t offset;  /* of *to in the block */
+} request;
+
+struct sc_loader {
+    const sc_logger *log;
+    sc_exec *x;
+    sc_dtype store;
+    char name[MAX_PATH];
+    sc_st_file *file; /* NULL: shape-only */
+    int files;
+    request *request;
+    size_t requests, capacity;
+    size_t size, staging; /* bytes of the block; of the largest tensor that is converted on its way */
+    int64_t params;
+    char list[4096]; /* the problems */
+    int problems, listed, ret;
+};
+
+static void problem(sc_loader *ld, const char *fmt, ...) SC_PRINTF(2, 3);
+static void problem(sc_loader *ld, const char *fmt, ...)
+{
+    const size_t n = strlen(ld->list);
+    va_list ap;
+
+    ld->problems++;
+    if (ld->listed++ >= LISTED)
+        return;
+    va_start(ap, fmt);
+    if (n)
+        snprintf(ld->list + n, sizeof ld->list - n, "; ");
+    vsnprintf(ld->list + n + (n ? 2 : 0), sizeof ld->list - n - (n ? 2 : 0), fmt, ap);
+    va_end(ap);
+}
+
+static void close_loader(sc_loader **ld)
+{
+    for (int i = 0; i < (*ld)->files; i++)
+        sc_st_close(&(*ld)->file[i]);
+    free((*ld)->file);
+    free((*ld)->request);
+    free(*ld);
+    *ld = NULL;
+}
+
+static sc_loader *new_loader(const char *name, int files, sc_exec *x, sc_dtype store, const sc_logger *log)
+{
+    sc_loader *ld = calloc(1, sizeof *ld);
+    if (ld && files && !(ld->file = calloc((size_t)files, sizeof *ld->file))) {
+        free(ld);
+        ld = NULL;
+    }
+    if (!ld)
+        return NULL;
+    ld->x = x;
+    ld->store = store;
+    ld->log = log;
+    snprintf(ld->name, sizeof ld->name, "%s", name);
+    return ld;
+}
+
+/* The shards that an index names, each once. Returns how many, or an error. */
+static int list_shards(const cJSON *map, const char **shard, const char *path, const sc_logger *log)
+{
+    const cJSON *item;
+    int n = 0, i;
+
+    cJSON_ArrayForEach(item, map)
+    {
+        const char *s = cJSON_IsString(item) ? item->valuestring : NULL;
+        if (!s || !*s || strchr(s, '/')) /* an index may not lead out of its folder */
+            return sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: weight_map gives no file name for %s", path,
+                           item->string);
+        for (i = n; i > 0 && strcmp(shard[i - 1], s); i--)
+            ;
+        if (!i) {
+            if (n == MAX_SHARDS)
+                return sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: more than %d shards", path, MAX_SHARDS);
+            shard[n++] = s;
+        }
+    }
+    return n;
+}
+
+static int open_shards(sc_loader **out, const char *path, sc_exec *x, sc_dtype store, const sc_logger *log)
+{
+    const char **shard = calloc(MAX_SHARDS, sizeof *shard);
+    const char *slash = strrchr(path, '/');
+    const int folder = slash ? (int)(slash - path) + 1 : 0;
+    cJSON *index = NULL;
+    sc_loader *ld = NULL;
+    const cJSON *map, *item;
+    size_t tensors = 0, mapped = 0;
+    int ret, n, i;
+
+    SC_TRY(shard ? 0 : -ENOMEM);
+    SC_TRY(sc_json_read(&index, path, log));
+    map = cJSON_GetObjectItemCaseSensitive(index, "weight_map");
+    if (!cJSON_IsObject(map)) {
+        ret = sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: has no weight_map", path);
+        goto fail;
+    }
+    SC_TRY(n = list_shards(map, shard, path, log));
+    SC_TRY((ld = new_loader(path, n, x, store, log)) ? 0 : -ENOMEM);
+    for (i = 0; i < n; i++) {
+        char file[MAX_PATH];
+        snprintf(file, sizeof file, "%.*s%s", folder, path, shard[i]);
+        SC_TRY(sc_st_open(&ld->file[i], file, log));
+        ld->files++;
+        tensors += ld->file[i].count;
+    }
+    cJSON_ArrayForEach(item, map)
+    {
+        for (i = 0; strcmp(shard[i], item->valuestring); i++)
+            ;
+        if (!sc_st_find(&ld->file[i], item->string)) {
+            ret =
+                sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: %s is not in %s", path, item->string, shard[i]);
+            goto fail;
+        }
+        mapped++;
+    }
+    if (tensors != mapped) { /* also finds a tensor that two shards hold */
+        ret = sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: names %zu tensors, but its shards hold %zu", path,
+                      mapped, tensors);
+        goto fail;
+    }
+    *out = ld;
+    ld = NULL;
+    ret = 0;
+fail:
+    if (ld)
+        close_loader(&ld);
+    cJSON_Delete(index);
+    free(shard);
+    return ret;
+}
+
+/* The weights file of a folder; the half-sized variant first, as the published scripts ask for it. */
+static bool find_file(char file[MAX_PATH], const char *path, const char *stem)
+{
+    static const char *const endings[] = { ".fp16.safetensors", ".safetensors", ".safetensors.index.json" };
+    struct stat st;
+    for (int i = 0; i < SC_COUNT(endings); i++) {
+        snprintf(file, MAX_PATH, "%s/%s%s", path, stem, endings[i]);
+        if (!stat(file, &st))
+            return true;
+    }
+    return false;
+}
+
+int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *x, sc_dtype store,
+                   const sc_logger *log)
+{
+    char file[MAX_PATH];
+    struct stat st;
+    const size_t n = path ? strlen(path) : 0;
+
+    *ld = NULL;
+    if (!path)
+        return (*ld = new_loader("no file", 0, x, store, log)) ? 0 : -ENOMEM;
+    if (n >= MAX_PATH - SC_ST_MAX_NAME)
+        return sc_fail(log, SC_ERR_WEIGHTS, "weights", "a path of %zu characters is too long", n);
+    if (stat(path, &st))
+        return sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: %s", path, strerror(errno));
+    snprintf(file, sizeof file, "%s", path);
+    if (S_ISDIR(st.st_mode) && !find_file(file, path, stem))
+        return sc_fail(log, SC_ERR_WEIGHTS, "weights",
+                       "%s: holds none of %s.fp16.safetensors, %s.safetensors, %s.safetensors.index.json",
+                       path, stem, stem, stem);
+    if (strlen(file) > 5 && !strcmp(file + strlen(file) - 5, ".json"))
+        return open_shards(ld, file, x, store, log);
+
+    sc_loader *l = new_loader(file, 1, x, store, log);
+    if (!l)
+        return -ENOMEM;
+    const int ret = sc_st_open(&l->file[0], file, log);
+    if (ret < 0) {
+        close_loader(&l);
+        return ret;
+    }
+    l->files = 1;
+    *ld = l;
+    return 0;
+}
+
+int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const char *name, sc_exec *x,
+                          sc_dtype store, const sc_logger *log)
+{
+    *ld = NULL;
+    sc_loader *l = new_loader(name, 1, x, store, log);
+    if (!l)
+        return -ENOMEM;
+    const int ret = sc_st_parse(&l->file[0], bytes, size, name, log);
+    if (ret < 0) {
+        close_loader(&l);
+        return ret;
+    }
+    l->files = 1;
+    *ld = l;
+    return 0;
+}
+
+static sc_st_tensor *find(const sc_loader *ld, const char *name)
+{
+    sc_st_tensor *t = NULL;
+    for (int i = 0; i < ld->files && !t; i++)
+        t = sc_st_find(&ld->file[i], name);
+    return t;
+}
+
+int sc_loader_shape(sc_loader *ld, int64_t dim[SC_MAX_DIM], const char *fmt, ...)
+{
+    char name[SC_ST_MAX_NAME];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    const sc_st_tensor *t = find(ld, name);
+    if (!t || t->ndim > SC_MAX_DIM)
+        return -ENOENT;
+    memcpy(dim, t->dim, (size_t)t->ndim * sizeof *dim);
+    return t->ndim;
+}
+
+static const char *shape_text(char text[128], int ndim, const int64_t *dim)
+{
+    int n = 0;
+    text[0] = 0;
+    for (int i = 0; i < ndim && n < 100; i++)
+        n += snprintf(text + n, 128 - (size_t)n, "%s%lld", i ? "," : "", (long long)dim[i]);
+    return text;
+}
+
+static bool shape_is(const sc_st_tensor *t, int ndim, const int64_t *dim)
+{
+    return t->ndim == ndim && !memcmp(t->dim, dim, (size_t)ndim * sizeof *dim);
+}
+
+static int64_t count(int ndim, const int64_t *dim)
+{
+    uint64_t n = 1; /* a nonsensical config wraps, and then no shape agrees */
+    for (int i = 0; i < ndim; i++)
+        n *= (uint64_t)dim[i];
+    return (int64_t)n;
+}
+
+/* The file's tensor of this name if it has one of the allowed shapes (the first one is for the message) and a
+ * type that weights may have; else NULL, and the problem is noted. */
+static sc_st_tensor *want(sc_loader *ld, const char *name, int shapes, const int *ndim,
+                          const int64_t (*dim)[SC_MAX_DIM])
+{
+    char found[128], wanted[128];
+
+    ld->params += count(ndim[0], dim[0]);
+    if (!ld->file)
+        return NULL;
+    sc_st_tensor *t = find(ld, name);
+    if (!t) {
+        problem(ld, "%s is missing", name);
+        return NULL;
+    }
+    t->used = true;
+    for (int i = 0; i < shapes; i++)
+        if (shape_is(t, ndim[i], dim[i])) {
+            if (t->dtype >= 0)
+                return t;
+            problem(ld, "%s is %s, not F32, F16 or BF16", name, t->type);
+            return NULL;
+        }
+    problem(ld, "%s is [%s], not [%s]", name, shape_text(found, t->ndim, t->dim),
+            shape_text(wanted, ndim[0], dim[0]));
+    return NULL;
+}
+
+static bool direct(const request *r)
+{
+    return r->to->dtype == r->view.dtype && sc_tensor_packed(r->view);
+}
+
+/* Queues t for *to, whose type and shape are set. */
+static void enqueue(sc_loader *ld, sc_tensor *to, const sc_st_tensor *t, sc_tensor view)
+{
+    if (ld->requests == ld->capacity) {
+        const size_t more = ld->capacity ? 2 * ld->capacity : 256;
+        request *r = realloc(ld->request, more * sizeof *r);
+        if (!r) {
+            ld->ret = -ENOMEM;
+            return;
+        }
+        ld->request = r;
+        ld->capacity = more;
+    }
+    request *r = &ld->request[ld->requests++];
+    *r = (request){ .to = to, .from = t, .view = view, .offset = ld->size };
+    ld->size += (sc_tensor_bytes(*to) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (!direct(r))
+        ld->staging = SC_MAX(ld->staging, t->bytes);
+}
+
+static void load_packed(sc_loader *ld, sc_tensor *to, int ndim, const int64_t *dim, const char *name)
+{
+    int64_t shape[1][SC_MAX_DIM] = { { 0 } };
+    memcpy(shape[0], dim, (size_t)ndim * sizeof *dim);
+    *to = sc_tensor_make(NULL, SC_F32, ndim, dim);
+    const sc_st_tensor *t = want(ld, name, 1, &ndim, (const int64_t(*)[SC_MAX_DIM])shape);
+    if (t)
+        enqueue(ld, to, t, sc_tensor_make(NULL, (sc_dtype)t->dtype, ndim, dim));
+}
+
+/* [o,i,kh,kw] of the file. A kernel without width may be written [o,i,kh,1,1], and one of a single tap [o,i]
+ * too: files spell linear layers as convolutions and the other way round (the old attention of the VAE). */
+static const sc_st_tensor *want_kernel(sc_loader *ld, const char *name, int64_t o, int64_t i, int kh, int kw)
+{
+    static const int ndim[] = { 4, 5, 2 };
+    const int64_t dim[][SC_MAX_DIM] = { { o, i, kh, kw }, { o, i, kh, 1, 1 }, { o, i } };
+    return want(ld, name, kw > 1 ? 1 : kh > 1 ? 2 : 3, ndim, dim);
+}
+
+static const sc_st_tensor *want_matrix(sc_loader *ld, const char *name, int64_t n, int64_t k)
+{
+    static const int ndim[] = { 2, 4 };
+    const int64_t dim[][SC_MAX_DIM] = { { n, k }, { n, k, 1, 1 } };
+    return want(ld, name, 2, ndim, dim);
+}
+
+/* Formats a name and leaves room for a suffix; the names of networks are far shorter than the room there is.
+ */
+#define FORMAT_NAME(name)                                                                                    \
+    do {                                                                                                     \
+        va_list ap;                                                                                          \
+        va_start(ap, fmt);                                                                                   \
+        vsnprintf(name, sizeof name - sizeof ".weight", fmt, ap);                                            \
+        va_end(ap);                                                                                          \
+    } while (0)
+
+static const char *suffixed(char *name, size_t stem, const char *suffix)
+{
+    memcpy(name + stem, suffix, strlen(suffix) + 1);
+    return name;
+}
+
+void sc_load_linear(sc_loader *ld, sc_param *p, int64_t out, int64_t in, bool bias, const char *fmt, ...)
+{
+    char name[SC_ST_MAX_NAME];
+    FORMAT_NAME(name);
+    const size_t stem = strlen(name);
+
+    *p = (sc_param){ .w = sc_tensor_make(NULL, ld->store, SC_DIMS(out, in)) };
+    const sc_st_tensor *t = want_matrix(ld, suffixed(name, stem, ".weight"), out, in);
+    if (t)
+        enqueue(ld, &p->w, t, sc_tensor_make(NULL, (sc_dtype)t->dtype, SC_DIMS(out, in)));
+    if (bias)
+        load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
+}
+
+void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, int kw, bool bias,
+                  const char *fmt, ...)
+{
+    static const int to_ohwi[] = { 0, 2, 3, 1 };
+    char name[SC_ST_MAX_NAME];
+    FORMAT_NAME(name);
+    const size_t stem = strlen(name);
+
+    *p = (sc_param){ .w = sc_tensor_make(NULL, ld->store, SC_DIMS(out, kh, kw, in)) };
+    const sc_st_tensor *t = want_kernel(ld, suffixed(name, stem, ".weight"), out, in, kh, kw);
+    if (t) {
+        const sc_tensor oihw = sc_tensor_make(NULL, (sc_dtype)t->dtype, SC_DIMS(out, in, kh, kw));
+        enqueue(ld, &p->w, t, sc_permute(oihw, to_ohwi));
+    }
+    if (bias)
+        load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
+}
+
+void sc_load_norm(sc_loader *ld, sc_norm *n, int64_t c, const char *fmt, ...)
+{
+    char name[SC_ST_MAX_NAME];
+    FORMAT_NAME(name);
+    const size_t stem = strlen(name);
+
+    load_packed(ld, &n->gamma, SC_DIMS(c), suffixed(name, stem, ".weight"));
+    load_packed(ld, &n->beta, SC_DIMS(c), suffixed(name, stem, ".bias"));
+}
+
+void sc_load_tensor(sc_loader *ld, sc_tensor *t, int ndim, const int64_t *dim, const char *fmt, ...)
+{
+    char name[SC_ST_MAX_NAME];
+    FORMAT_NAME(name);
+    load_packed(ld, t, ndim, dim, name);
+}
+
+static float from_half(uint16_t h)
+{
+    const int exponent = h >> 10 & 31;
+    const float m = (float)(h & 1023);
+    const float v = exponent == 31 ? (m > 0 ? NAN : INFINITY)
+                    : exponent     ? ldexpf(m + 1024, exponent - 25)
+                                   : ldexpf(m, -24);
+    return h & 0x8000 ? -v : v;
+}
+
+void sc_load_scalar(sc_loader *ld, float *value, const char *fmt, ...)
+{
+    static const int ndim[] = { 1, 0 };
+    static const int64_t dim[][SC_MAX_DIM] = { { 1 }, { 0 } };
+    char name[SC_ST_MAX_NAME];
+    FORMAT_NAME(name);
+
+    *value = 0;
+    const sc_st_tensor *t = want(ld, name, 2, ndim, dim);
+    if (!t)
+        return;
+    uint32_t bits = 0;
+    memcpy(&bits, t->data, t->bytes); /* little-endian, like every machine that this runs on */
+    if (t->dtype == SC_F16) {
+        *value = from_half((uint16_t)bits);
+        return;
+    }
+    if (t->dtype == SC_BF16)
+        bits <<= 16;
+    memcpy(value, &bits, sizeof *value);
+}
+
+void sc_load_skip(sc_loader *ld, int ndim, const int64_t *dim, const char *fmt, ...)
+{
+    char name[SC_ST_MAX_NAME], found[128], wanted[128];
+    FORMAT_NAME(name);
+
+    sc_st_tensor *t = find(ld, name);
+    if (ndim && (t || !ld->file))
+        ld->params += count(ndim, dim);
+    if (!t)
+        return;
+    t->used = true;
+    if (ndim && !shape_is(t, ndim, dim))
+        problem(ld, "%s is [%s], not [%s]", name, shape_text(found, t->ndim, t->dim),
+                shape_text(wanted, ndim, dim));
+}
+
+static int check_all_used(sc_loader *ld)
+{
+    const int before = ld->problems;
+    ld->listed = 0; /* missing and unused tensors together tell which network the file is of */
+    for (int i = 0; i < ld->files; i++)
+        for (size_t k = 0; k < ld->file[i].count; k++)
+            if (!ld->file[i].tensor[k].used)
+                problem(ld, "%s is not known to the network", ld->file[i].tensor[k].name);
+    if (!ld->problems)
+        return ld->ret;
+    return sc_fail(ld->log, SC_ERR_WEIGHTS, "weights",
+                   "%s: not the weights of this network: %d tensors missing or misshapen, %d too many: %s%s",
+                   ld->name, before, ld->problems - before, ld->list,
+                   before > LISTED || ld->problems - before > LISTED ? "; ..." : "");
+}
+
+static int read_all(sc_loader *ld, char **block)
+{
+    sc_exec *x = ld->x;
+    void *staging = NULL, *all = NULL;
+    int ret = 0;
+
+    if (ld->size)
+        SC_TRY(x->dev->ops->alloc(x->dev, &all, ld->size));
+    *block = all;
+    if (ld->staging)
+        SC_TRY(x->dev->ops->alloc(x->dev, &staging, ld->staging));
+    for (size_t i = 0; i < ld->requests; i++) {
+        request *r = &ld->request[i];
+        const int64_t n = sc_tensor_count(r->view);
+        r->to->data = *block ? *block + r->offset : NULL;
+        r->view.data = direct(r) ? r->to->data : staging;
+        sc_upload(x, sc_tensor_make(r->view.data, r->view.dtype, 1, &n), r->from->data);
+        if (!direct(r))
+            sc_copy_into(x, *r->to, r->view);
+    }
+    ret = sc_exec_wait(x);
+fail:
+    if (ret == -ENOMEM)
+        ret = sc_fail(ld->log, SC_ERR_DEVICE, "weights", "%s: %zu MiB do not fit into the memory of %s",
+                      ld->name, (ld->size + ld->staging) >> 20, x->dev->name);
+    if (staging)
+        x->dev->ops->free(x->dev, staging);
+    return ret;
+}
+
+int sc_loader_finish(sc_loader **ld, void **block, int64_t *params)
+{
+    char *all = NULL;
+    const int64_t n = (*ld)->params;
+    sc_device *dev = (*ld)->x->dev;
+    int ret;
+
+    SC_TRY(check_all_used(*ld));
+    if ((*ld)->file)
+        SC_TRY(read_all(*ld, &all));
+    *block = all;
+    *params = n;
+    all = NULL;
+fail:
+    if (all)
+        dev->ops->free(dev, all);
+    close_loader(ld);
+    return ret;
+}
+
+void sc_loader_free(sc_device *dev, void **block)
+{
+    if (*block)
+        dev->ops->free(dev, *block);
+    *block = NULL;
+}
