@@ -3,8 +3,9 @@
  * The front-end checks shapes, takes the output from the arena where the caller gave none, counts FLOPs and
  * calls the table. Devices may trust their arguments. Channels are innermost everywhere. Norm weights, biases
  * and `vec` are f32; weights and activations have any type that the device computes with; sums are f32 or
- * wider. Where a type is not named, images are f32. An op may gain an optional argument, never a sibling.
- * Optional tensors are SC_NONE. */
+ * wider. Where a type is not named, images are f32. An output may be the very tensor given as `add`, as the x
+ * of a norm, or as an input of axpby. An op may gain an optional argument, never a sibling. Optional tensors
+ * are SC_NONE. */
 #ifndef SC_OPS_H
 #define SC_OPS_H
 
