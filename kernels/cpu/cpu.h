@@ -38,6 +38,9 @@ int sc_cpu_filter(sc_exec *x, const sc_filter_args *a);
 int sc_cpu_colour(sc_exec *x, const sc_colour_args *a);
 int sc_cpu_mix(sc_exec *x, const sc_mix_args *a);
 
+/* act(v); SC_ACT_GEGLU is not one of one number. */
+double sc_cpu_act(sc_act act, double v);
+
 /* attention in f32, blocked: what the device runs unless it is the plain one. */
 int sc_cpu_attention_fast(sc_exec *x, const sc_attention_args *a);
 
