@@ -1,0 +1,305 @@
+/* Resampling and separable windows. Both work on one output row at a time: the input rows that it needs are
+ * combined into one row first (contiguous, vectorised), then that row is resampled. No frame-sized temporary.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rows.h"
+
+typedef struct taps { /* for each of n outputs, `count` inputs and their weights */
+    int count;
+    int *index;
+    float *weight;
+} taps;
+
+static double kernel(sc_resample mode, double t, double half_box)
+{
+    t = fabs(t);
+    if (mode == SC_AREA) /* overlap of an input pixel with the output pixel's box */
+        return SC_CLAMP(half_box + 0.5 - t, 0.0, SC_MIN(1.0, 2 * half_box));
+    if (mode == SC_BILINEAR)
+        return t < 1 ? 1 - t : 0;
+    const double a = -0.75; /* PyTorch's and OpenCV's bicubic */
+    if (t < 1)
+        return ((a + 2) * t - (a + 3)) * t * t + 1;
+    return t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
+}
+
+static void taps_free(taps *t)
+{
+    free(t->index);
+    free(t->weight);
+}
+
+static int taps_make(taps *t, int64_t in, int64_t out, const sc_resize_args *a)
+{
+    double scale = (double)in / (double)out, offset = 0.5;
+    if (a->align_corners) {
+        scale = out > 1 ? (double)(in - 1) / (double)(out - 1) : 0;
+        offset = 0;
+    }
+    /* A kernel that covers its inputs evenly drops those outside the picture; an interpolating one repeats
+     * the edge. */
+    const bool drop = a->mode == SC_AREA || (a->antialias && scale > 1);
+    const double widen = drop && a->mode != SC_AREA ? scale : 1;
+    const double radius = a->mode == SC_AREA ? scale / 2 + 0.5 : a->mode == SC_BILINEAR ? widen : 2 * widen;
+    t->count = (int)ceil(2 * radius);
+    t->index = malloc((size_t)(out * t->count) * sizeof(*t->index));
+    t->weight = malloc((size_t)(out * t->count) * sizeof(*t->weight));
+    if (!t->index || !t->weight)
+        return -ENOMEM;
+    for (int64_t i = 0; i < out; i++) {
+        const double centre = ((double)i + offset) * scale - offset;
+        const int64_t first = (int64_t)floor(centre - radius) + 1;
+        double sum = 0;
+        for (int pass = 0; pass < 2; pass++) /* sum, then normalise */
+            for (int k = 0; k < t->count; k++) {
+                const int64_t j = first + k, at = SC_CLAMP(j, 0, in - 1);
+                const double w =
+                    drop && j != at ? 0 : kernel(a->mode, ((double)j - centre) / widen, scale / 2);
+                if (pass == 0) {
+                    sum += w;
+                } else {
+                    t->index[i * t->count + k] = (int)at;
+                    t->weight[i * t->count + k] = (float)(w / sum);
+                }
+            }
+    }
+    return 0;
+}
+
+typedef struct resize_plan {
+    const sc_resize_args *a;
+    taps x, y;
+} resize_plan;
+
+/* dst[w * c] += weight * a row of x; `first` stores instead. */
+static void add_row(float *restrict dst, const float *restrict src, int64_t w, int64_t c, int64_t stride,
+                    float weight, bool first)
+{
+    if (stride == c && first) {
+#pragma omp simd
+        for (int64_t i = 0; i < w * c; i++)
+            dst[i] = weight * src[i];
+    } else if (stride == c) {
+#pragma omp simd
+        for (int64_t i = 0; i < w * c; i++)
+            dst[i] += weight * src[i];
+    } else {
+        for (int64_t i = 0; i < w; i++)
+            for (int64_t k = 0; k < c; k++)
+                dst[i * c + k] = (first ? 0 : dst[i * c + k]) + weight * src[i * stride + k];
+    }
+}
+
+static inline void resample_row(float *restrict y, const float *restrict x, const taps *t, int64_t w,
+                                int64_t c, int64_t stride)
+{
+    for (int64_t i = 0; i < w; i++) {
+        const int *index = t->index + i * t->count;
+        const float *weight = t->weight + i * t->count;
+        for (int64_t k = 0; k < c; k++) {
+            float s = 0;
+            for (int j = 0; j < t->count; j++)
+                s += weight[j] * x[index[j] * c + k];
+            y[i * stride + k] = s;
+        }
+    }
+}
+
+static void resize_row(const void *args, int64_t r, float *scratch)
+{
+    const resize_plan *p = args;
+    const sc_tensor x = p->a->x, y = p->a->y;
+    const int64_t n = r / y.dim[1], oy = r % y.dim[1];
+    bool first = true;
+    for (int k = 0; k < p->y.count; k++) {
+        const float w = p->y.weight[oy * p->y.count + k];
+        if (w == 0)
+            continue;
+        const float *src = sc_row(x, n * x.dim[1] + p->y.index[oy * p->y.count + k]);
+        add_row(scratch, src, x.dim[2], x.dim[3], x.stride[2], w, first);
+        first = false;
+    }
+    float *dst = sc_row(y, r);
+    if (y.dim[3] == 1)
+        resample_row(dst, scratch, &p->x, y.dim[2], 1, y.stride[2]);
+    else if (y.dim[3] == 3)
+        resample_row(dst, scratch, &p->x, y.dim[2], 3, y.stride[2]);
+    else
+        resample_row(dst, scratch, &p->x, y.dim[2], y.dim[3], y.stride[2]);
+}
+
+/* e^-x for 0 <= x <= 80, relative error below 4e-6: 2^(i + f), |f| <= 1/2, by the Taylor polynomial of
+ * degree 5. */
+static inline float exp_neg(float x)
+{
+    const float t = x * -1.44269504f;
+    const int32_t i = (int32_t)(t - 0.5f);
+    const float f = t - (float)i;
+    const float tail = 0.05550411f + f * (0.00961813f + f * 0.00133336f);
+    const union {
+        int32_t bits;
+        float value;
+    } power = { .bits = (i + 127) << 23 };
+    return power.value * (1 + f * (0.69314718f + f * (0.24022651f + f * tail)));
+}
+
+enum { FAR = 40 }; /* guides this far apart weigh e^-40: a sum of such weights alone still divides in f32 */
+
+/* Columns x[i] of one row of the small guide and of x, spread out to the width of y for one tap: [4 +
+ * ...][W]. */
+static void guided_tap(float *restrict num, float *restrict den, const float *restrict big,
+                       const float *restrict tap, const float *restrict tri, float weight_y, float scale,
+                       int64_t w)
+{
+    const float *restrict r = big, *restrict g = big + w, *restrict b = big + 2 * w;
+    const float *restrict tr = tap, *restrict tg = tap + w, *restrict tb = tap + 2 * w,
+                          *restrict tv = tap + 3 * w;
+#pragma omp simd
+    for (int64_t i = 0; i < w; i++) {
+        const float dr = r[i] - tr[i], dg = g[i] - tg[i], db = b[i] - tb[i];
+        float d = (dr * dr + dg * dg + db * db) * scale;
+        d = d < FAR ? d : FAR;
+        const float e = weight_y * tri[i] * exp_neg(d);
+        num[i] += e * tv[i];
+        den[i] += e;
+    }
+}
+
+/* Joint bilateral upsampling (Kopf et al. 2007) with a triangle for its spatial kernel. */
+static void guided_row(const void *args, int64_t r, float *scratch)
+{
+    const resize_plan *p = args;
+    const sc_resize_args *a = p->a;
+    const int64_t w = a->y.dim[2], h = a->y.dim[1], c = a->y.dim[3], n = r / h, oy = r % h;
+    float *big = scratch, *tap = big + 3 * w, *num = tap + 4 * w, *den = num + w, *tri = den + w;
+    const float *guide = sc_row(a->guide, r);
+    float *dst = sc_row(a->y, r);
+    const float scale = 1 / (2 * a->range * a->range);
+    for (int64_t i = 0; i < w; i++)
+        for (int k = 0; k < 3; k++)
+            big[k * w + i] = guide[i * a->guide.stride[2] + k];
+    for (int64_t ch = 0; ch < c; ch++) {
+        memset(num, 0, (size_t)(2 * w) * sizeof(*num));
+        for (int v = 0; v < 4; v++) {
+            const int64_t row = n * a->x.dim[1] + p->y.index[oy * 4 + v];
+            const float *gs = sc_row(a->guide_small, row), *xs = sc_row(a->x, row) + ch;
+            for (int u = 0; u < 4; u++) {
+                for (int64_t i = 0; i < w; i++) {
+                    const int64_t j = p->x.index[i * 4 + u];
+                    const float *g = gs + j * a->guide_small.stride[2];
+                    tri[i] = p->x.weight[i * 4 + u];
+                    tap[i] = g[0];
+                    tap[w + i] = g[1];
+                    tap[2 * w + i] = g[2];
+                    tap[3 * w + i] = xs[j * a->x.stride[2]];
+                }
+                guided_tap(num, den, big, tap, tri, p->y.weight[oy * 4 + v], scale, w);
+            }
+        }
+        for (int64_t i = 0; i < w; i++)
+            dst[i * a->y.stride[2] + ch] = num[i] / den[i];
+    }
+}
+
+/* The 4 nearest inputs of each output; weights of a triangle of radius 2. */
+static int guided_taps(taps *t, int64_t in, int64_t out)
+{
+    t->count = 4;
+    t->index = malloc((size_t)(out * 4) * sizeof(*t->index));
+    t->weight = malloc((size_t)(out * 4) * sizeof(*t->weight));
+    if (!t->index || !t->weight)
+        return -ENOMEM;
+    for (int64_t i = 0; i < out; i++) {
+        const double centre = ((double)i + 0.5) * (double)in / (double)out - 0.5;
+        const int64_t first = (int64_t)floor(centre) - 1;
+        for (int k = 0; k < 4; k++) {
+            t->index[i * 4 + k] = (int)SC_CLAMP(first + k, 0, in - 1);
+            t->weight[i * 4 + k] = (float)(1 - fabs((double)(first + k) - centre) / 2);
+        }
+    }
+    return 0;
+}
+
+int sc_cpu_resize(sc_exec *x, const sc_resize_args *a)
+{
+    int ret = 0;
+    const bool guided = a->guide.ndim > 0;
+    const int64_t rows = a->y.dim[0] * a->y.dim[1];
+    resize_plan p = { .a = a };
+    if (guided) {
+        SC_TRY(guided_taps(&p.x, a->x.dim[2], a->y.dim[2]));
+        SC_TRY(guided_taps(&p.y, a->x.dim[1], a->y.dim[1]));
+        SC_TRY(sc_cpu_rows(x, rows, (size_t)(10 * a->y.dim[2]), guided_row, &p));
+    } else {
+        SC_TRY(taps_make(&p.x, a->x.dim[2], a->y.dim[2], a));
+        SC_TRY(taps_make(&p.y, a->x.dim[1], a->y.dim[1], a));
+        SC_TRY(sc_cpu_rows(x, rows, (size_t)(a->x.dim[2] * a->x.dim[3]), resize_row, &p));
+    }
+fail:
+    taps_free(&p.x);
+    taps_free(&p.y);
+    return ret;
+}
+
+/* ---- filter */
+
+static int64_t border(int64_t i, int64_t n, bool reflect)
+{
+    if (reflect)
+        i = i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
+    return SC_CLAMP(i, 0, n - 1);
+}
+
+/* dst = dst (op) src over n floats; `first` stores. */
+static void combine(float *restrict dst, const float *restrict src, int64_t n, sc_filter_kind kind,
+                    float weight, bool first)
+{
+    if (kind == SC_FILTER_MEAN)
+        add_row(dst, src, n, 1, 1, weight, first);
+    else if (first)
+        memcpy(dst, src, (size_t)n * sizeof(*dst));
+    else if (kind == SC_FILTER_MAX)
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            dst[i] = src[i] > dst[i] ? src[i] : dst[i];
+    else
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            dst[i] = src[i] < dst[i] ? src[i] : dst[i];
+}
+
+static void filter_row(const void *args, int64_t r, float *scratch)
+{
+    const sc_filter_args *a = args;
+    const sc_tensor x = a->x, y = a->y;
+    const int64_t h = x.dim[1], w = x.dim[2], c = x.dim[3], n = r / h, row = r % h, rx = a->radius_x;
+    float *wide = scratch, *mid = wide + rx * c, *gather = wide + (w + 2 * rx) * c, *out = gather + w * c;
+    for (int k = -a->radius_y; k <= a->radius_y; k++) {
+        const float *src = sc_row(x, n * h + border(row + k, h, a->reflect));
+        if (x.stride[2] != c) {
+            for (int64_t i = 0; i < w; i++)
+                memcpy(gather + i * c, src + i * x.stride[2], (size_t)c * sizeof(*src));
+            src = gather;
+        }
+        const float weight = a->taps_y && a->radius_y ? a->taps_y[k + a->radius_y] : 1;
+        combine(mid, src, w * c, a->kind, weight, k == -a->radius_y);
+    }
+    for (int64_t i = 1; i <= rx; i++) {
+        memcpy(mid - i * c, mid + border(-i, w, a->reflect) * c, (size_t)c * sizeof(*mid));
+        memcpy(mid + (w - 1 + i) * c, mid + border(w - 1 + i, w, a->reflect) * c, (size_t)c * sizeof(*mid));
+    }
+    float *dst = sc_row(y, r), *to = y.stride[2] == c ? dst : out;
+    for (int64_t k = 0; k <= 2 * rx; k++)
+        combine(to, wide + k * c, w * c, a->kind, a->taps_x && rx ? a->taps_x[k] : 1, k == 0);
+    for (int64_t i = 0; to == out && i < w; i++)
+        memcpy(dst + i * y.stride[2], out + i * c, (size_t)c * sizeof(*dst));
+}
+
+int sc_cpu_filter(sc_exec *x, const sc_filter_args *a)
+{
+    const int64_t w = a->x.dim[2], c = a->x.dim[3];
+    return sc_cpu_rows(x, a->x.dim[0] * a->x.dim[1], (size_t)((3 * w + 2 * a->radius_x) * c), filter_row, a);
+}
