@@ -1,0 +1,276 @@
+/* Background extension in two passes: each row is continued on its own, then the filling is softened across
+ * rows.
+ *
+ * A hole opens beside a near surface, over the background that it hid. Repeating the background's last pixel
+ * smears it into streaks; its mirror image keeps the texture and is continuous at the seam. What a row
+ * invents does not agree with the rows around it, the less the deeper in the hole: hence an average that
+ * widens with the distance.
+ *
+ * work[y,x] = filling rgb, distance from the background in pixels, share of the frame before. */
+#include <math.h>
+
+#include "cpu.h"
+
+enum {
+    CLOSE = 2, /* seen pieces this narrow between holes are mixed pixels torn off an edge */
+    EDGE = 2,  /* columns beyond the hole into which the near surface has bled */
+    LOOK = 12, /* columns of background that tell whether it moved */
+    SOFT = 4,  /* columns of distance that widen the average by one pixel each way */
+    REACH = 4, /* the widest average */
+    WORK = 5,
+};
+
+static const float SAME = 1.0f;                   /* pixels of disparity within which two surfaces are one */
+static const float STILL = 0.02f, MOVED = 0.06f;  /* mean differences of colour: above noise; a real change */
+static const float edge_mask[EDGE] = { 1, 0.5f }; /* from the hole outwards */
+
+typedef struct run { /* columns of a row that are filled, and the background that is continued into them */
+    int64_t begin, end;
+    int64_t step;         /* +1: the background lies right of the run, -1: left */
+    int64_t from, length; /* its column nearest to the run; how many there are */
+    int64_t edge;         /* columns of the run that lie beyond the hole */
+    float disp, limit;    /* its disparity there; what is nearer is not background */
+} run;
+
+static float *row(sc_tensor t, int64_t y)
+{
+    return (float *)t.data + y * t.stride[0];
+}
+
+/* The background of the hole [b, e) on one side of it. */
+static run make_run(const sc_fill_args *a, int64_t y, int64_t b, int64_t e, run r)
+{
+    const float *hole = row(a->hole, y), *disp = row(a->disp, y);
+    const int64_t w = a->x.dim[1], first = r.step > 0 ? e : b - 1;
+
+    /* A background narrower than its mixed edge is still better than the near surface. */
+    for (; r.edge > 0; r.edge--) {
+        const int64_t c = first + r.edge * r.step;
+
+        if (c >= 0 && c < w && hole[c] < 0.5f && disp[c] <= r.limit)
+            break;
+    }
+    r.begin = r.step > 0 ? b : b - r.edge;
+    r.end = r.step > 0 ? e + r.edge : e;
+    r.from = first + r.edge * r.step;
+    r.disp = disp[r.from];
+    r.limit = SC_MAX(r.limit, r.disp);
+    for (int64_t c = r.from; c >= 0 && c < w && hole[c] < 0.5f && disp[c] <= r.limit; c += r.step)
+        if (++r.length == e - b + EDGE)
+            break;
+    return r;
+}
+
+static int64_t distance(const run *r, int64_t c)
+{
+    return SC_MAX(r->step > 0 ? r->end - c : c - r->begin + 1, 1);
+}
+
+/* The background's mirror image at column c; to and fro where the run is longer than the background. */
+static const float *mirrored(const float *x, const run *r, int64_t c)
+{
+    const int64_t t = (distance(r, c) - 1) % (2 * r->length);
+
+    return x + 3 * (r->from + r->step * (t < r->length ? t : 2 * r->length - 1 - t));
+}
+
+/* 1 where the background beside the run is as it was in the frame before, 0 where it is not. */
+static float stillness(const sc_fill_args *a, const run *r, int64_t y)
+{
+    const int64_t n = SC_MIN(r->length, LOOK), last = a->x.dim[0] - 1;
+    double sum = 0;
+    int count = 0;
+
+    for (int64_t v = SC_MAX(y - 1, 0); v <= SC_MIN(y + 1, last); v++) {
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t c = r->from + r->step * i;
+            const float *p = row(a->x, v) + 3 * c, *q = row(a->prev, v) + 3 * c;
+
+            if (row(a->hole, v)[c] >= 0.5f)
+                continue;
+            sum += fabsf(p[0] - q[0]) + fabsf(p[1] - q[1]) + fabsf(p[2] - q[2]);
+            count += 3;
+        }
+    }
+    return count ? SC_CLAMP((MOVED - (float)(sum / count)) / (MOVED - STILL), 0.0f, 1.0f) : 0;
+}
+
+static void fill_pixel(float *work, const float *x, int64_t c, const run *r, const run *other)
+{
+    const float *p = mirrored(x, r, c);
+    int64_t d = distance(r, c);
+
+    for (int i = 0; i < 3; i++)
+        work[i] = p[i];
+    if (other) { /* the two ends of one surface meet half-way */
+        const int64_t back = distance(other, c);
+
+        p = mirrored(x, other, c);
+        for (int i = 0; i < 3; i++)
+            work[i] += (p[i] - work[i]) * (float)d / (float)(d + back);
+        d = SC_MIN(d, back);
+    }
+    work[3] = (float)d;
+}
+
+/* The hole [b, e) of row `from`, filled in row y: the same unless nothing of row y was seen. */
+static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b, int64_t e)
+{
+    const int64_t w = a->x.dim[1];
+    const float *hole = row(a->hole, from), *disp = row(a->disp, from), *x = row(a->x, from);
+    /* The pixel beside a hole may be mixed from both surfaces: the one behind it knows better. */
+    const int64_t l = b > 1 && hole[b - 2] < 0.5f ? b - 2 : b - 1;
+    const int64_t r = e + 1 < w && hole[e + 1] < 0.5f ? e + 1 : e;
+    const bool inside = b > 0 && e < w, one = inside && fabsf(disp[l] - disp[r]) <= SAME;
+    const bool right = b == 0 || (e < w && disp[r] < disp[l]);
+    const float far = disp[right ? r : l], near = inside ? disp[right ? l : r] : far;
+    run bg = { .step = right ? 1 : -1,
+               .edge = one ? 0 : EDGE,
+               .limit = far + SC_MAX(2 * SAME, (near - far) / 2) };
+    run other = { .step = -bg.step, .limit = bg.limit };
+
+    bg = make_run(a, from, b, e, bg);
+    if (one)
+        other = make_run(a, from, b, e, other);
+    const float still = a->prev.ndim ? stillness(a, &bg, from) : 0;
+
+    for (int64_t c = SC_MAX(SC_MIN(bg.begin, b - 1), 0); c < SC_MIN(SC_MAX(bg.end, e + 1), w); c++) {
+        const int64_t out = right ? c - e : b - 1 - c; /* >= 0: beyond the hole on the far side */
+        const bool near_end = !one && c == (right ? b : e - 1);
+        float *work = row(a->work, y) + WORK * c, *mask = row(a->mask, y) + c;
+        float m = c >= b && c < e && !near_end ? 1 : hole[c];
+
+        if (out >= 0 && out < bg.edge)
+            m = SC_MAX(m, edge_mask[out]);
+        if (m <= *mask)
+            continue;
+        *mask = m;
+        fill_pixel(work, x, c, &bg, one ? &other : NULL);
+        work[4] = a->prev.ndim && row(a->prev_disp, y)[c] <= bg.limit ? still : 0;
+        if (hole[c] >= 0.5f)
+            row(a->y_disp, y)[c] = bg.disp;
+    }
+}
+
+static bool row_seen(const sc_fill_args *a, int64_t y)
+{
+    const float *hole = row(a->hole, y);
+
+    for (int64_t c = 0; y >= 0 && y < a->x.dim[0] && c < a->x.dim[1]; c++)
+        if (hole[c] < 0.5f)
+            return true;
+    return false;
+}
+
+/* The nearest row, y itself first, of which something was seen; -1 without one. */
+static int64_t seen_row(const sc_fill_args *a, int64_t y)
+{
+    for (int64_t i = 0; i < a->x.dim[0]; i++) {
+        if (row_seen(a, y - i))
+            return y - i;
+        if (row_seen(a, y + i))
+            return y + i;
+    }
+    return -1;
+}
+
+/* A row of which nothing was seen repeats the row that serves it. */
+static void repeat_row(const sc_fill_args *a, int64_t y, int64_t from)
+{
+    for (int64_t c = 0; c < a->x.dim[1]; c++) {
+        float *work = row(a->work, y) + WORK * c;
+
+        for (int i = 0; i < 3; i++)
+            work[i] = row(a->x, from)[3 * c + i];
+        work[3] = 1;
+        work[4] = 0;
+        if (row(a->hole, from)[c] < 0.5f)
+            row(a->y_disp, y)[c] = row(a->disp, from)[c];
+    }
+}
+
+static void continue_row(const sc_fill_args *a, int64_t y)
+{
+    const int64_t w = a->x.dim[1], from = seen_row(a, y);
+    float *mask = row(a->mask, y);
+
+    for (int64_t c = 0; c < w; c++) {
+        mask[c] = 0;
+        if (a->y_disp.data != a->disp.data)
+            row(a->y_disp, y)[c] = row(a->disp, y)[c];
+    }
+    if (from < 0)
+        return;
+    if (from != y)
+        repeat_row(a, y, from);
+    const float *hole = row(a->hole, from);
+    for (int64_t c = 0; c < w; c++) {
+        int64_t last = c;
+
+        if (hole[c] < 0.5f)
+            continue;
+        for (int64_t e = c + 1; e < w && e - last <= CLOSE + 1; e++)
+            if (hole[e] >= 0.5f)
+                last = e;
+        fill_hole(a, y, from, c, last + 1);
+        c = last;
+    }
+    for (int64_t c = 0; from != y && c < w; c++)
+        mask[c] = 1;
+}
+
+/* The filling at (y, c), averaged with filling and background around it, but not with anything nearer. */
+static void soften(const sc_fill_args *a, int64_t y, int64_t c, float rgb[3])
+{
+    const float *work = row(a->work, y) + WORK * c;
+    const int64_t reach = SC_MIN((int64_t)work[3] / SOFT, REACH);
+    const float limit = row(a->y_disp, y)[c] + SAME;
+    float sum[3] = { work[0], work[1], work[2] }, weight = 1;
+
+    for (int64_t v = SC_MAX(y - reach, 0); v <= SC_MIN(y + reach, a->x.dim[0] - 1); v++) {
+        for (int64_t u = SC_MAX(c - reach, 0); u <= SC_MIN(c + reach, a->x.dim[1] - 1); u++) {
+            const float *p = row(a->mask, v)[u] > 0 ? row(a->work, v) + WORK * u : row(a->x, v) + 3 * u;
+
+            if (row(a->y_disp, v)[u] > limit)
+                continue;
+            for (int i = 0; i < 3; i++)
+                sum[i] += p[i];
+            weight++;
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        rgb[i] = sum[i] / weight;
+}
+
+static void finish_row(const sc_fill_args *a, int64_t y)
+{
+    const float *x = row(a->x, y), *mask = row(a->mask, y), *work = row(a->work, y);
+    float *out = row(a->y, y);
+
+    for (int64_t c = 0; c < a->x.dim[1]; c++, x += 3, out += 3, work += WORK) {
+        float rgb[3];
+
+        if (mask[c] > 0)
+            soften(a, y, c, rgb);
+        for (int i = 0; i < 3; i++) {
+            if (!(mask[c] > 0)) {
+                out[i] = x[i];
+                continue;
+            }
+            if (work[4] > 0)
+                rgb[i] += work[4] * (row(a->prev, y)[3 * c + i] - rgb[i]);
+            out[i] = mask[c] * rgb[i] + (1 - mask[c]) * x[i];
+        }
+    }
+}
+
+int sc_cpu_fill(sc_exec *x, const sc_fill_args *a)
+{
+#pragma omp parallel for num_threads(x->dev->threads) schedule(dynamic, 8)
+    for (int64_t y = 0; y < a->x.dim[0]; y++)
+        continue_row(a, y);
+#pragma omp parallel for num_threads(x->dev->threads) schedule(dynamic, 8)
+    for (int64_t y = 0; y < a->x.dim[0]; y++)
+        finish_row(a, y);
+    return 0;
+}
