@@ -8,14 +8,20 @@
 #include "reader.h"
 
 /* Describes frame data of `format` (any planar or packed, 8 to 16 bit, YUV, RGB or grey, little-endian) as
- * tensors over f's own memory, with the matrix and range of v. AVERROR(ENOSYS) with a log line for a format
- * it cannot describe. */
+ * tensors over f's own memory, with the matrix and range that sc_pixels_tags gives. Data pointers are copied,
+ * not followed: they may be of a device, or NULL. AVERROR(ENOSYS) with a log line for a format it cannot
+ * describe. */
 int sc_pixels_from_frame(sc_pixels *px, const AVFrame *f, const sc_video_info *v, const sc_logger *log);
-
-/* The part [y, y+h) x [x, x+w) of a picture; false if a subsampled plane cannot be cut there. */
-bool sc_pixels_part(sc_pixels *part, const sc_pixels *px, int x, int y, int w, int h);
 
 /* Whether image_in and image_out know this format. */
 bool sc_pixels_supported(enum AVPixelFormat format);
+
+/* Whether pictures of both formats hold the same numbers in the same places (alpha left aside). */
+bool sc_pixels_same(enum AVPixelFormat a, enum AVPixelFormat b);
+
+/* How a picture of `format` made from the film v is tagged: v's own tags as far as they can mean the same
+ * there. */
+void sc_pixels_tags(const sc_video_info *v, enum AVPixelFormat format, enum AVColorSpace *matrix,
+                    enum AVColorRange *range);
 
 #endif
