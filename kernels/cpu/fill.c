@@ -9,7 +9,7 @@
  * work[y,x] = filling rgb, distance from the background in pixels, share of the frame before. */
 #include <math.h>
 
-#include "cpu.h"
+#include "rows.h"
 
 enum {
     CLOSE = 2, /* seen pieces this narrow between holes are mixed pixels torn off an edge */
@@ -32,15 +32,10 @@ typedef struct run { /* columns of a row that are filled, and the background tha
     float disp, limit;    /* its disparity there; what is nearer is not background */
 } run;
 
-static float *row(sc_tensor t, int64_t y)
-{
-    return (float *)t.data + y * t.stride[0];
-}
-
 /* The background of the hole [b, e) on one side of it. */
 static run make_run(const sc_fill_args *a, int64_t y, int64_t b, int64_t e, run r)
 {
-    const float *hole = row(a->hole, y), *disp = row(a->disp, y);
+    const float *hole = sc_row(a->hole, y), *disp = sc_row(a->disp, y);
     const int64_t w = a->x.dim[1], first = r.step > 0 ? e : b - 1;
 
     /* A background narrower than its mixed edge is still better than the near surface. */
@@ -84,9 +79,9 @@ static float stillness(const sc_fill_args *a, const run *r, int64_t y)
     for (int64_t v = SC_MAX(y - 1, 0); v <= SC_MIN(y + 1, last); v++) {
         for (int64_t i = 0; i < n; i++) {
             const int64_t c = r->from + r->step * i;
-            const float *p = row(a->x, v) + 3 * c, *q = row(a->prev, v) + 3 * c;
+            const float *p = sc_row(a->x, v) + 3 * c, *q = sc_row(a->prev, v) + 3 * c;
 
-            if (row(a->hole, v)[c] >= 0.5f)
+            if (sc_row(a->hole, v)[c] >= 0.5f)
                 continue;
             sum += fabsf(p[0] - q[0]) + fabsf(p[1] - q[1]) + fabsf(p[2] - q[2]);
             count += 3;
@@ -117,7 +112,7 @@ static void fill_pixel(float *work, const float *x, int64_t c, const run *r, con
 static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b, int64_t e)
 {
     const int64_t w = a->x.dim[1];
-    const float *hole = row(a->hole, from), *disp = row(a->disp, from), *x = row(a->x, from);
+    const float *hole = sc_row(a->hole, from), *disp = sc_row(a->disp, from), *x = sc_row(a->x, from);
     /* The pixel beside a hole may be mixed from both surfaces: the one behind it knows better. */
     const int64_t l = b > 1 && hole[b - 2] < 0.5f ? b - 2 : b - 1;
     const int64_t r = e + 1 < w && hole[e + 1] < 0.5f ? e + 1 : e;
@@ -137,7 +132,7 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
     for (int64_t c = SC_MAX(SC_MIN(bg.begin, b - 1), 0); c < SC_MIN(SC_MAX(bg.end, e + 1), w); c++) {
         const int64_t out = right ? c - e : b - 1 - c; /* >= 0: beyond the hole on the far side */
         const bool near_end = !one && c == (right ? b : e - 1);
-        float *work = row(a->work, y) + WORK * c, *mask = row(a->mask, y) + c;
+        float *work = sc_row(a->work, y) + WORK * c, *mask = sc_row(a->mask, y) + c;
         float m = c >= b && c < e && !near_end ? 1 : hole[c];
 
         if (out >= 0 && out < bg.edge)
@@ -146,15 +141,15 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
             continue;
         *mask = m;
         fill_pixel(work, x, c, &bg, one ? &other : NULL);
-        work[4] = a->prev.ndim && row(a->prev_disp, y)[c] <= bg.limit ? still : 0;
+        work[4] = a->prev.ndim && sc_row(a->prev_disp, y)[c] <= bg.limit ? still : 0;
         if (hole[c] >= 0.5f)
-            row(a->y_disp, y)[c] = bg.disp;
+            sc_row(a->y_disp, y)[c] = bg.disp;
     }
 }
 
 static bool row_seen(const sc_fill_args *a, int64_t y)
 {
-    const float *hole = row(a->hole, y);
+    const float *hole = sc_row(a->hole, y);
 
     for (int64_t c = 0; y >= 0 && y < a->x.dim[0] && c < a->x.dim[1]; c++)
         if (hole[c] < 0.5f)
@@ -178,32 +173,34 @@ static int64_t seen_row(const sc_fill_args *a, int64_t y)
 static void repeat_row(const sc_fill_args *a, int64_t y, int64_t from)
 {
     for (int64_t c = 0; c < a->x.dim[1]; c++) {
-        float *work = row(a->work, y) + WORK * c;
+        float *work = sc_row(a->work, y) + WORK * c;
 
         for (int i = 0; i < 3; i++)
-            work[i] = row(a->x, from)[3 * c + i];
+            work[i] = sc_row(a->x, from)[3 * c + i];
         work[3] = 1;
         work[4] = 0;
-        if (row(a->hole, from)[c] < 0.5f)
-            row(a->y_disp, y)[c] = row(a->disp, from)[c];
+        if (sc_row(a->hole, from)[c] < 0.5f)
+            sc_row(a->y_disp, y)[c] = sc_row(a->disp, from)[c];
     }
 }
 
-static void continue_row(const sc_fill_args *a, int64_t y)
+static void continue_row(const void *args, int64_t y, float *scratch)
 {
+    (void)scratch;
+    const sc_fill_args *a = args;
     const int64_t w = a->x.dim[1], from = seen_row(a, y);
-    float *mask = row(a->mask, y);
+    float *mask = sc_row(a->mask, y);
 
     for (int64_t c = 0; c < w; c++) {
         mask[c] = 0;
         if (a->y_disp.data != a->disp.data)
-            row(a->y_disp, y)[c] = row(a->disp, y)[c];
+            sc_row(a->y_disp, y)[c] = sc_row(a->disp, y)[c];
     }
     if (from < 0)
         return;
     if (from != y)
         repeat_row(a, y, from);
-    const float *hole = row(a->hole, from);
+    const float *hole = sc_row(a->hole, from);
     for (int64_t c = 0; c < w; c++) {
         int64_t last = c;
 
@@ -222,16 +219,17 @@ static void continue_row(const sc_fill_args *a, int64_t y)
 /* The filling at (y, c), averaged with filling and background around it, but not with anything nearer. */
 static void soften(const sc_fill_args *a, int64_t y, int64_t c, float rgb[3])
 {
-    const float *work = row(a->work, y) + WORK * c;
+    const float *work = sc_row(a->work, y) + WORK * c;
     const int64_t reach = SC_MIN((int64_t)work[3] / SOFT, REACH);
-    const float limit = row(a->y_disp, y)[c] + SAME;
+    const float limit = sc_row(a->y_disp, y)[c] + SAME;
     float sum[3] = { work[0], work[1], work[2] }, weight = 1;
 
     for (int64_t v = SC_MAX(y - reach, 0); v <= SC_MIN(y + reach, a->x.dim[0] - 1); v++) {
         for (int64_t u = SC_MAX(c - reach, 0); u <= SC_MIN(c + reach, a->x.dim[1] - 1); u++) {
-            const float *p = row(a->mask, v)[u] > 0 ? row(a->work, v) + WORK * u : row(a->x, v) + 3 * u;
+            const float *p =
+                sc_row(a->mask, v)[u] > 0 ? sc_row(a->work, v) + WORK * u : sc_row(a->x, v) + 3 * u;
 
-            if (row(a->y_disp, v)[u] > limit)
+            if (sc_row(a->y_disp, v)[u] > limit)
                 continue;
             for (int i = 0; i < 3; i++)
                 sum[i] += p[i];
@@ -242,10 +240,12 @@ static void soften(const sc_fill_args *a, int64_t y, int64_t c, float rgb[3])
         rgb[i] = sum[i] / weight;
 }
 
-static void finish_row(const sc_fill_args *a, int64_t y)
+static void finish_row(const void *args, int64_t y, float *scratch)
 {
-    const float *x = row(a->x, y), *mask = row(a->mask, y), *work = row(a->work, y);
-    float *out = row(a->y, y);
+    (void)scratch;
+    const sc_fill_args *a = args;
+    const float *x = sc_row(a->x, y), *mask = sc_row(a->mask, y), *work = sc_row(a->work, y);
+    float *out = sc_row(a->y, y);
 
     for (int64_t c = 0; c < a->x.dim[1]; c++, x += 3, out += 3, work += WORK) {
         float rgb[3];
@@ -258,7 +258,7 @@ static void finish_row(const sc_fill_args *a, int64_t y)
                 continue;
             }
             if (work[4] > 0)
-                rgb[i] += work[4] * (row(a->prev, y)[3 * c + i] - rgb[i]);
+                rgb[i] += work[4] * (sc_row(a->prev, y)[3 * c + i] - rgb[i]);
             out[i] = mask[c] * rgb[i] + (1 - mask[c]) * x[i];
         }
     }
@@ -266,11 +266,7 @@ static void finish_row(const sc_fill_args *a, int64_t y)
 
 int sc_cpu_fill(sc_exec *x, const sc_fill_args *a)
 {
-#pragma omp parallel for num_threads(x->dev->threads) schedule(dynamic, 8)
-    for (int64_t y = 0; y < a->x.dim[0]; y++)
-        continue_row(a, y);
-#pragma omp parallel for num_threads(x->dev->threads) schedule(dynamic, 8)
-    for (int64_t y = 0; y < a->x.dim[0]; y++)
-        finish_row(a, y);
-    return 0;
+    const int ret = sc_cpu_rows(x, a->x.dim[0], 0, continue_row, a);
+
+    return ret < 0 ? ret : sc_cpu_rows(x, a->x.dim[0], 0, finish_row, a);
 }
