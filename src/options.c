@@ -1,0 +1,542 @@
+#include "options_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum group { FILES, STEREO, DEPTH, INPAINT, ENCODING, RUNNING, GROUPS };
+
+static const char *const group_name[GROUPS] = {
+    [FILES] = "Files and range",
+    [STEREO] = "Stereo",
+    [DEPTH] = "Depth",
+    [INPAINT] = "What comes into view behind things",
+    [ENCODING] = "Encoding (as in FFmpeg)",
+    [RUNNING] = "Running",
+};
+
+static const char *const layouts[] = { "sbs",   "hsbs",   "tab",     "htab", "cross", "left",
+                                       "right", "dubois", "redcyan", "rgbd", NULL };
+static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
+static const char *const progresses[] = { "line", "json", "none", NULL };
+static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
+
+#define OF(member) .offset = offsetof(sc_options, member)
+#define IN(member) OF(set.member)
+
+/* clang-format off: a row stays a row. Windows, steps, guidance and seed are those of the published scripts: DepthCrafter
+ * run.py, StereoCrafter depth_splatting_inference.py and inpainting_inference.py. */
+const sc_option sc_option_table[] = {
+    { .name = "--input",
+      .alias = "-i",
+      .type = SC_TEXT,
+      .group = FILES,
+      IN(input),
+      .unit = "FILE",
+      .help = "film to convert; also the first argument" },
+    { .name = "--output",
+      .alias = "-o",
+      .type = SC_TEXT,
+      .group = FILES,
+      IN(output),
+      .unit = "FILE",
+      .help = "also the last argument; if omitted, the input's name with _LRF_Full_SBS or what else "
+              "players recognise the layout by, beside the input" },
+    { .name = "-y",
+      .type = SC_SET,
+      .group = FILES,
+      IN(overwrite),
+      .def = SC_OVERWRITE_YES,
+      .help = "overwrite the output" },
+    { .name = "-n",
+      .type = SC_SET,
+      .group = FILES,
+      IN(overwrite),
+      .def = SC_OVERWRITE_NEVER,
+      .help = "keep an existing output: end with code 3, as without -y; no prompt ever waits" },
+    { .name = "-ss",
+      .alias = "--start",
+      .type = SC_TIME,
+      .group = FILES,
+      IN(start),
+      .max = 1e9,
+      .unit = "TIME",
+      .help = "begin here; seconds, h:m:s.ms or 1500ms" },
+    { .name = "-to",
+      .alias = "--end",
+      .type = SC_TIME,
+      .group = FILES,
+      IN(end),
+      .max = 1e9,
+      .def = -1,
+      .unit = "TIME",
+      .help = "end here, in the input's time" },
+    { .name = "-t",
+      .alias = "--duration",
+      .type = SC_TIME,
+      .group = FILES,
+      IN(duration),
+      .max = 1e9,
+      .def = -1,
+      .unit = "TIME",
+      .help = "convert so much" },
+    { .name = "--frames",
+      .alias = "-frames:v",
+      .type = SC_LONG,
+      .group = FILES,
+      IN(frames),
+      .max = 1e12,
+      .unit = "frames",
+      .help = "convert so many frames; 0 = all" },
+
+    { .name = "--layout",
+      .type = SC_CHOICE,
+      .group = STEREO,
+      IN(layout),
+      .choice = layouts,
+      .help = "left|right at full or half width (sbs, hsbs), left above right (tab, htab), right|left "
+              "(cross), one eye, a red-cyan anaglyph (dubois, redcyan), left|disparity (rgbd)" },
+    { .name = "--max-disparity",
+      .type = SC_REAL,
+      .group = STEREO,
+      IN(max_disparity),
+      .max = 10,
+      .def = 2.5,
+      .unit = "percent of width",
+      .help = "shift between the nearest and the farthest point. With the default and --convergence 0.45 "
+              "everything stays within half a degree of a television's screen seen from three picture "
+              "heights; one degree is held to be the limit of comfort, so for a cinema screen or a "
+              "headset take less" },
+    { .name = "--convergence",
+      .type = SC_REAL,
+      .group = STEREO,
+      IN(convergence),
+      .max = 1,
+      .def = 0.45,
+      .unit = "0 far .. 1 near",
+      .help = "what lies in the screen plane. 0.45 puts a little more in front of the screen than behind "
+              "it, and keeps eyes from diverging on screens up to five metres wide" },
+
+    { .name = "--depth",
+      .type = SC_TEXT,
+      .group = DEPTH,
+      IN(depth_file),
+      .unit = "FILE",
+      .help = "depth video or 16-bit image sequence (%05d.png) to use instead of the network; white is "
+              "near" },
+    { .name = "--export-depth",
+      .type = SC_TEXT,
+      .group = DEPTH,
+      IN(export_depth),
+      .unit = "FILE",
+      .help = "write the depth as lossless gray16 video (.mov and .nut keep timestamps exactly)" },
+    { .name = "--depth-size",
+      .type = SC_INT,
+      .group = DEPTH,
+      IN(depth_size),
+      .min = 64,
+      .max = 1024,
+      .def = 192,
+      .step = 16,
+      .unit = "pixels",
+      .help = "shorter side of the built-in depth network's input; it was trained at 192" },
+    { .name = "--depth-window",
+      .type = SC_INT,
+      .group = DEPTH,
+      IN(depth_window),
+      .min = 1,
+      .max = 1000,
+      .def = 110,
+      .full = true,
+      .unit = "frames",
+      .help = "frames the published depth network sees at once" },
+    { .name = "--depth-overlap",
+      .type = SC_INT,
+      .group = DEPTH,
+      IN(depth_overlap),
+      .max = 500,
+      .def = 25,
+      .full = true,
+      .unit = "frames",
+      .help = "frames that two windows share" },
+    { .name = "--depth-steps",
+      .type = SC_INT,
+      .group = DEPTH,
+      IN(depth_steps),
+      .min = 1,
+      .max = 100,
+      .def = 5,
+      .full = true,
+      .unit = "steps",
+      .help = "denoising steps of the published depth network" },
+    { .name = "--depth-guidance",
+      .type = SC_REAL,
+      .group = DEPTH,
+      IN(depth_guidance),
+      .min = 1,
+      .max = 20,
+      .def = 1,
+      .full = true,
+      .unit = "factor",
+      .help = "guidance of the published depth network; 1 = one pass" },
+
+    { .name = "--inpaint",
+      .type = SC_CHOICE,
+      .group = INPAINT,
+      IN(inpaint),
+      .choice = inpaints,
+      .help = "the network if --models has it, else the background extended (auto); one of both; or holes "
+              "stay black" },
+    { .name = "--inpaint-window",
+      .type = SC_INT,
+      .group = INPAINT,
+      IN(inpaint_window),
+      .min = 1,
+      .max = 1000,
+      .def = 23,
+      .full = true,
+      .unit = "frames",
+      .help = "frames of a chunk" },
+    { .name = "--inpaint-overlap",
+      .type = SC_INT,
+      .group = INPAINT,
+      IN(inpaint_overlap),
+      .max = 500,
+      .def = 3,
+      .full = true,
+      .unit = "frames",
+      .help = "frames carried over from the chunk before" },
+    { .name = "--inpaint-tile",
+      .type = SC_INT,
+      .group = INPAINT,
+      IN(inpaint_tile),
+      .min = 128,
+      .max = 8192,
+      .def = 1024,
+      .step = 64,
+      .full = true,
+      .unit = "pixels",
+      .help = "longest side of a tile" },
+    { .name = "--inpaint-steps",
+      .type = SC_INT,
+      .group = INPAINT,
+      IN(inpaint_steps),
+      .min = 1,
+      .max = 100,
+      .def = 8,
+      .full = true,
+      .unit = "steps",
+      .help = "denoising steps" },
+    { .name = "--inpaint-guidance",
+      .type = SC_REAL,
+      .group = INPAINT,
+      IN(inpaint_guidance),
+      .min = 1,
+      .max = 20,
+      .def = 1.01,
+      .full = true,
+      .unit = "factor",
+      .help = "guidance; 1 = one pass" },
+    { .name = "--match",
+      .type = SC_BOOL,
+      .group = INPAINT,
+      IN(match),
+      .def = 1,
+      .help = "match the colours of what the network filled in to the film" },
+
+    { .name = "-c:v",
+      .alias = "-codec:v -vcodec",
+      .type = SC_TEXT,
+      .group = ENCODING,
+      IN(codec_video),
+      .unit = "NAME",
+      .help = "video encoder; libx264 unless the container wants another" },
+    { .name = "-c:a",
+      .alias = "-codec:a -acodec",
+      .type = SC_TEXT,
+      .group = ENCODING,
+      IN(codec_audio),
+      .unit = "NAME",
+      .help = "audio encoder; copied without it" },
+    { .name = "-crf",
+      .alias = "--crf",
+      .type = SC_REAL,
+      .group = ENCODING,
+      IN(crf),
+      .min = -1,
+      .max = 63,
+      .def = 18,
+      .unit = "-1 = the encoder's own",
+      .help = "quality, smaller is better" },
+    { .name = "-preset",
+      .alias = "--preset",
+      .type = SC_TEXT,
+      .group = ENCODING,
+      IN(preset),
+      .unit = "NAME",
+      .help = "medium unless given" },
+    { .name = "-pix_fmt",
+      .alias = "--pix_fmt",
+      .type = SC_TEXT,
+      .group = ENCODING,
+      IN(pix_fmt),
+      .unit = "NAME",
+      .help = "pixel format; the source's depth and sampling without it, where the encoder can" },
+
+    { .name = "--models",
+      .type = SC_TEXT,
+      .group = RUNNING,
+      IN(models),
+      .unit = "FOLDER",
+      .help = "published network weights (models/README.md says which); without it the built-in quick "
+              "networks run" },
+    { .name = "--device",
+      .type = SC_TEXT,
+      .group = RUNNING,
+      IN(device),
+      .text = "auto",
+      .unit = "NAME",
+      .help = "auto, cpu, cuda, cuda:1" },
+    { .name = "--precision",
+      .type = SC_TEXT,
+      .group = RUNNING,
+      IN(precision),
+      .full = true,
+      .unit = "LIST",
+      .help = "reference, default, fast, or number types: fp16 or depth.unet=bf16,vae=fp32" },
+    { .name = "--seed",
+      .type = SC_LONG,
+      .group = RUNNING,
+      IN(seed),
+      .max = 9e15,
+      .def = 42,
+      .full = true,
+      .unit = "number",
+      .help = "of the networks' noise" },
+    { .name = "--threads",
+      .alias = "-threads",
+      .type = SC_INT,
+      .group = RUNNING,
+      IN(threads),
+      .max = 1024,
+      .unit = "threads",
+      .help = "0 = one per core" },
+    { .name = "--cpu-plain",
+      .type = SC_BOOL,
+      .group = RUNNING,
+      IN(cpu_plain),
+      .full = true,
+      .help = "plain loops instead of oneDNN, for tests" },
+    { .name = "--progress",
+      .type = SC_CHOICE,
+      .group = RUNNING,
+      OF(progress),
+      .choice = progresses,
+      .help = "one line, one JSON object a report, or nothing, on stderr" },
+    { .name = "--log-level",
+      .alias = "-loglevel -v",
+      .type = SC_CHOICE,
+      .group = RUNNING,
+      OF(log_level),
+      .def = SC_LOG_INFO,
+      .choice = levels,
+      .help = "how much is said on stderr" },
+    { .name = "--dry-run",
+      .type = SC_BOOL,
+      .group = RUNNING,
+      IN(dry_run),
+      .help = "say what would be done: sizes, networks, memory, streams" },
+    { .name = "--print-config",
+      .type = SC_BOOL,
+      .group = RUNNING,
+      OF(print_config),
+      .help = "print every option's value" },
+    { .name = "--version",
+      .alias = "-version",
+      .type = SC_BOOL,
+      .group = RUNNING,
+      OF(version),
+      .help = "print versions" },
+    { .name = "--help",
+      .alias = "-h -help -?",
+      .type = SC_HELP,
+      .group = RUNNING,
+      OF(help),
+      .unit = "[full]",
+      .help = "this, or all" },
+};
+/* clang-format on */
+
+const int sc_option_count = SC_COUNT(sc_option_table);
+
+void sc_options_default(sc_options *o)
+{
+    *o = (sc_options){ .set.log.level = SC_LOG_INFO };
+    for (int i = 0; i < sc_option_count; i++) {
+        const sc_option *row = &sc_option_table[i];
+        void *m = sc_option_member(row, o);
+        switch (row->type) {
+        case SC_INT:
+        case SC_CHOICE:
+        case SC_BOOL:
+            *(int *)m = (int)row->def;
+            break;
+        case SC_LONG:
+            *(int64_t *)m = (int64_t)row->def;
+            break;
+        case SC_REAL:
+        case SC_TIME:
+            *(double *)m = row->def;
+            break;
+        case SC_TEXT:
+            *(const char **)m = row->text;
+            break;
+        case SC_SET:
+        case SC_HELP:
+            break;
+        }
+    }
+}
+
+void sc_settings_default(sc_settings *s)
+{
+    sc_options o;
+    sc_options_default(&o);
+    *s = o.set;
+}
+
+void sc_option_choices(const sc_option *row, char *out, size_t size)
+{
+    size_t n = 0;
+    for (int i = 0; row->choice[i] && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", row->choice[i]);
+}
+
+/* Prints text from the given column on, wrapped at 100. */
+static void wrap(FILE *f, int column, const char *text)
+{
+    const int margin = column;
+    while (*text) {
+        const int n = (int)strcspn(text, " ");
+        if (column > margin && column + 1 + n > 100) {
+            fprintf(f, "\n%*s", margin, "");
+            column = margin;
+        } else if (column > margin) {
+            fputc(' ', f);
+            column++;
+        }
+        fprintf(f, "%.*s", n, text);
+        column += n;
+        text += n;
+        text += *text == ' ';
+    }
+    fputc('\n', f);
+}
+
+static const char *placeholder(const sc_option *row)
+{
+    switch (row->type) {
+    case SC_INT:
+    case SC_LONG:
+    case SC_REAL:
+        return " N";
+    case SC_CHOICE:
+        return " NAME";
+    default:
+        return "";
+    }
+}
+
+static void help_row(FILE *f, const sc_option *row)
+{
+    char left[64], text[512], list[128];
+    size_t n;
+
+    snprintf(left, sizeof left, "  %s%s%.*s%s%s%s", row->name, row->alias ? ", " : "",
+             (int)strcspn(row->alias ? row->alias : "", " "), row->alias ? row->alias : "", placeholder(row),
+             row->type == SC_TEXT || row->type == SC_TIME || row->type == SC_HELP ? " " : "",
+             row->type == SC_TEXT || row->type == SC_TIME || row->type == SC_HELP ? row->unit : "");
+    n = (size_t)snprintf(text, sizeof text, "%s", row->help);
+    if (row->type == SC_INT || row->type == SC_REAL)
+        snprintf(text + n, sizeof text - n, " (%s, %.10g to %.10g; default %.10g)", row->unit, row->min,
+                 row->max, row->def);
+    else if (row->type == SC_LONG)
+        snprintf(text + n, sizeof text - n, " (%s; default %.10g)", row->unit, row->def);
+    else if (row->type == SC_CHOICE) {
+        sc_option_choices(row, list, sizeof list);
+        snprintf(text + n, sizeof text - n, " (%s; default %s)", list, row->choice[(int)row->def]);
+    } else if (row->type == SC_BOOL && row->def > 0)
+        snprintf(text + n, sizeof text - n, " (the default; --no-%s turns it off)", row->name + 2);
+    else if (row->type == SC_TEXT && row->text)
+        snprintf(text + n, sizeof text - n, " (default %s)", row->text);
+    fprintf(f, "%-28s", left);
+    if (strlen(left) > 27)
+        fprintf(f, "\n%28s", "");
+    wrap(f, 28, text);
+}
+
+void sc_options_help(FILE *f, bool full)
+{
+    fprintf(f, "stereocrafter [options] INPUT [OUTPUT]\nTurns a mono video into a stereo one.\n");
+    for (int g = 0; g < GROUPS; g++) {
+        fprintf(f, "\n%s\n", group_name[g]);
+        for (int i = 0; i < sc_option_count; i++)
+            if (sc_option_table[i].group == g && (full || !sc_option_table[i].full))
+                help_row(f, &sc_option_table[i]);
+    }
+    fprintf(f, "\nExit codes\n"
+               "  0 done, 1 failure, 2 usage, 3 the output exists, 6 disk full, 7 device, 8 weights,\n"
+               "  9 input missing or unreadable, 10 input is not a video, 11 output cannot be written,\n"
+               "  12 depth file does not fit, 130 interrupted, 143 terminated\n");
+    if (!full)
+        fprintf(f, "\n--help full lists more: windows, steps, guidance, precision, seed.\n");
+}
+
+/* Bare where that is clear, else in double quotes with backslashes. */
+static void print_text(FILE *f, const char *s)
+{
+    if (!s)
+        return;
+    if (!s[strcspn(s, " \t\n\"\\#=")]) {
+        fputs(s, f);
+        return;
+    }
+    fputc('"', f);
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            fputc('\\', f);
+        if (*s == '\n')
+            fputs("\\n", f);
+        else
+            fputc(*s, f);
+    }
+    fputc('"', f);
+}
+
+void sc_options_print(FILE *f, const sc_options *o)
+{
+    sc_options copy = *o;
+    for (int i = 0; i < sc_option_count; i++) {
+        const sc_option *row = &sc_option_table[i];
+        const void *m = sc_option_member(row, &copy);
+        const int word =
+            row->type == SC_TEXT || row->type == SC_REAL || row->type == SC_TIME ? 0 : *(const int *)m;
+        if (row->type == SC_HELP)
+            continue;
+        fprintf(f, "%s = ", row->name + strspn(row->name, "-"));
+        if (row->type == SC_TEXT)
+            print_text(f, *(const char *const *)m);
+        else if (row->type == SC_CHOICE)
+            fputs(row->choice[word], f);
+        else if (row->type == SC_BOOL)
+            fputs(word ? "yes" : "no", f);
+        else if (row->type == SC_SET)
+            fputs(word == (int)row->def ? "yes" : "no", f);
+        else if (row->type == SC_LONG)
+            fprintf(f, "%lld", (long long)*(const int64_t *)m);
+        else if (row->type == SC_INT)
+            fprintf(f, "%d", word);
+        else if (*(const double *)m >= 0 || row->type == SC_REAL)
+            fprintf(f, "%.15g", *(const double *)m);
+        fputc('\n', f);
+    }
+}

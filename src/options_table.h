@@ -1,0 +1,44 @@
+/* The table behind options.h, shared by what parses (options_parse.c) and what documents and prints
+ * (options.c). */
+#ifndef SC_OPTIONS_TABLE_H
+#define SC_OPTIONS_TABLE_H
+
+#include "options.h"
+
+enum sc_option_type {
+    SC_INT,
+    SC_LONG,
+    SC_REAL,
+    SC_TIME, /* seconds; negative = not given */
+    SC_TEXT,
+    SC_CHOICE, /* an int: the index in choice */
+    SC_BOOL,   /* an int; --no-NAME gives 0 */
+    SC_SET,    /* an int that the option sets to def; its default is 0 */
+    SC_HELP,
+};
+
+typedef struct sc_option {
+    const char *name, *alias; /* with dashes; aliases separated by spaces */
+    enum sc_option_type type;
+    int group;
+    size_t offset; /* of the member in sc_options */
+    double min, max, def;
+    int step;         /* only multiples of this; 0 = any */
+    bool full;        /* shown by --help full alone */
+    const char *text; /* SC_TEXT: the default */
+    const char *const *choice;
+    const char *unit, *help; /* unit: of a number, or what a text is */
+} sc_option;
+
+extern const sc_option sc_option_table[];
+extern const int sc_option_count;
+
+/* "sbs, hsbs, ..." */
+void sc_option_choices(const sc_option *row, char *out, size_t size);
+
+static inline void *sc_option_member(const sc_option *row, sc_options *o)
+{
+    return (char *)o + row->offset;
+}
+
+#endif
