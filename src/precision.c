@@ -1,0 +1,108 @@
+#include "precision.h"
+
+#include <string.h>
+
+/* The VAE computes in fp32 by default: in fp16 the published one overflows (its config says force_upcast). */
+static const struct {
+    const char *name;
+    sc_precision p;
+} presets[] = {
+    { .name = "default",
+      .p.net = { [SC_NET_DEPTH_UNET] = { SC_F16, SC_F16 },
+                 [SC_NET_INPAINT_UNET] = { SC_F16, SC_F16 },
+                 [SC_NET_VAE] = { SC_F16, SC_F32 },
+                 [SC_NET_CLIP] = { SC_F16, SC_F16 },
+                 [SC_NET_QUICK] = { SC_F16, SC_F16 } } },
+    { .name = "reference", .p = { 0 } }, /* fp32 throughout */
+    { .name = "fast",
+      .p.net = { [SC_NET_DEPTH_UNET] = { SC_BF16, SC_BF16 },
+                 [SC_NET_INPAINT_UNET] = { SC_BF16, SC_BF16 },
+                 [SC_NET_VAE] = { SC_BF16, SC_BF16 },
+                 [SC_NET_CLIP] = { SC_F16, SC_F16 },
+                 [SC_NET_QUICK] = { SC_F16, SC_F16 } } },
+};
+
+static const struct {
+    const char *name;
+    sc_dtype weight, act;
+} types[] = {
+    { .name = "fp32", .weight = SC_F32, .act = SC_F32 },
+    { .name = "fp16", .weight = SC_F16, .act = SC_F16 },
+    { .name = "bf16", .weight = SC_BF16, .act = SC_BF16 },
+    { .name = "fp8", .weight = SC_F8, .act = SC_F16 }, /* activations get their fp8 scales inside the ops */
+};
+
+const char *sc_net_name(sc_net n)
+{
+    static const char *const names[] = {
+        [SC_NET_DEPTH_UNET] = "depth.unet",
+        [SC_NET_INPAINT_UNET] = "inpaint.unet",
+        [SC_NET_VAE] = "vae",
+        [SC_NET_CLIP] = "clip",
+        [SC_NET_QUICK] = "quick",
+    };
+    return names[n];
+}
+
+static bool is(const char *name, const char *text, size_t n)
+{
+    return strlen(name) == n && !memcmp(name, text, n);
+}
+
+/* text[0..n): a preset, a type for all networks, or network=type. */
+static bool apply(sc_precision *p, const char *text, size_t n)
+{
+    const char *equals = memchr(text, '=', n);
+    const char *type = equals ? equals + 1 : text;
+    const size_t type_n = n - (size_t)(type - text);
+    bool known = false;
+
+    for (int i = 0; i < SC_COUNT(presets) && !equals; i++)
+        if (is(presets[i].name, text, n)) {
+            *p = presets[i].p;
+            return true;
+        }
+    for (int t = 0; t < SC_COUNT(types); t++)
+        for (int i = 0; i < SC_NET_COUNT && is(types[t].name, type, type_n); i++)
+            if (!equals || is(sc_net_name((sc_net)i), text, (size_t)(equals - text))) {
+                p->net[i].weight = types[t].weight;
+                p->net[i].act = types[t].act;
+                known = true;
+            }
+    return known;
+}
+
+/* The narrowest type that the device has and that holds all of t's range. */
+static sc_dtype widen(sc_dtype t, unsigned dtypes)
+{
+    if (t == SC_F8 && !(dtypes & 1u << SC_F8))
+        t = SC_F16;
+    return dtypes & 1u << t ? t : SC_F32;
+}
+
+int sc_precision_parse(sc_precision *p, const char *text, unsigned dtypes, const sc_logger *log)
+{
+    *p = presets[0].p;
+    for (const char *s = text, *next; s; s = next) {
+        const size_t n = strcspn(s, ",");
+        next = s[n] ? s + n + 1 : NULL;
+        if (!apply(p, s, n))
+            return sc_fail(
+                log, SC_ERR_USAGE, "precision",
+                "--precision: \"%.*s\" is neither reference, default or fast, nor fp32, fp16, bf16 or fp8, "
+                "nor one of these after depth.unet=, inpaint.unet=, vae=, clip= or quick=",
+                (int)SC_MIN(n, 100), s);
+    }
+    for (int i = 0; i < SC_NET_COUNT; i++) {
+        const sc_dtype weight = widen(p->net[i].weight, dtypes), act = widen(p->net[i].act, dtypes);
+        /* Nobody asked for the default: there is nothing to warn of. */
+        if (weight != p->net[i].weight || act != p->net[i].act)
+            sc_log(log, text ? SC_LOG_WARNING : SC_LOG_DEBUG, "precision",
+                   "%s: the device has no %s, %s is used instead", sc_net_name((sc_net)i),
+                   sc_dtype_name(weight != p->net[i].weight ? p->net[i].weight : p->net[i].act),
+                   sc_dtype_name(weight != p->net[i].weight ? weight : act));
+        p->net[i].weight = weight;
+        p->net[i].act = act;
+    }
+    return 0;
+}
