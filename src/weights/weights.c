@@ -53,7 +53,7 @@ static void problem(sc_loader *ld, const char *fmt, ...)
     va_end(ap);
 }
 
-static void close_loader(sc_loader **ld)
+void sc_loader_close(sc_loader **ld)
 {
     for (int i = 0; i < (*ld)->files; i++)
         sc_st_close(&(*ld)->file[i]);
@@ -150,7 +150,7 @@ static int open_shards(sc_loader **out, const char *path, sc_exec *x, sc_dtype s
     ret = 0;
 fail:
     if (ld)
-        close_loader(&ld);
+        sc_loader_close(&ld);
     cJSON_Delete(index);
     free(shard);
     return ret;
@@ -196,7 +196,7 @@ int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *
         return -ENOMEM;
     const int ret = sc_st_open(&l->file[0], file, log);
     if (ret < 0) {
-        close_loader(&l);
+        sc_loader_close(&l);
         return ret;
     }
     l->files = 1;
@@ -213,7 +213,7 @@ int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const 
         return -ENOMEM;
     const int ret = sc_st_parse(&l->file[0], bytes, size, name, log);
     if (ret < 0) {
-        close_loader(&l);
+        sc_loader_close(&l);
         return ret;
     }
     l->files = 1;
@@ -520,7 +520,7 @@ int sc_loader_finish(sc_loader **ld, void **block, int64_t *params)
 fail:
     if (all)
         dev->ops->free(dev, all);
-    close_loader(ld);
+    sc_loader_close(ld);
     return ret;
 }
 

@@ -26,6 +26,8 @@ int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const 
 /* On success ownership of the one device block that holds all weights passes to *block (free with
  * sc_loader_free); *params is the number of parameters asked for. Closes the loader either way. */
 int sc_loader_finish(sc_loader **ld, void **block, int64_t *params);
+/* Gives up: nothing is checked or read. */
+void sc_loader_close(sc_loader **ld);
 void sc_loader_free(sc_device *dev, void **block);
 
 /* Shape of a tensor of the file: ndim, or -ENOENT. For configurations that shapes decide (input channels). */
