@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "approx.h"
 #include "rows.h"
 
 typedef struct taps { /* for each of n outputs, `count` inputs and their weights */
@@ -131,21 +132,6 @@ static void resize_row(const void *args, int64_t r, float *scratch)
         resample_row(dst, scratch, &p->x, y.dim[2], y.dim[3], y.stride[2]);
 }
 
-/* e^-x for 0 <= x <= 80, relative error below 4e-6: 2^(i + f), |f| <= 1/2, by the Taylor polynomial of
- * degree 5. */
-static inline float exp_neg(float x)
-{
-    const float t = x * -1.44269504f;
-    const int32_t i = (int32_t)(t - 0.5f);
-    const float f = t - (float)i;
-    const float tail = 0.05550411f + f * (0.00961813f + f * 0.00133336f);
-    const union {
-        int32_t bits;
-        float value;
-    } power = { .bits = (i + 127) << 23 };
-    return power.value * (1 + f * (0.69314718f + f * (0.24022651f + f * tail)));
-}
-
 enum { FAR = 40 }; /* guides this far apart weigh e^-40: a sum of such weights alone still divides in f32 */
 
 /* Columns x[i] of one row of the small guide and of x, spread out to the width of y for one tap: [4 +
@@ -162,7 +148,7 @@ static void guided_tap(float *restrict num, float *restrict den, const float *re
         const float dr = r[i] - tr[i], dg = g[i] - tg[i], db = b[i] - tb[i];
         float d = (dr * dr + dg * dg + db * db) * scale;
         d = d < FAR ? d : FAR;
-        const float e = weight_y * tri[i] * exp_neg(d);
+        const float e = weight_y * tri[i] * sc_exp2(d * -1.44269504f);
         num[i] += e * tv[i];
         den[i] += e;
     }
