@@ -48,8 +48,11 @@ int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from,      /* ->
 /* The laid-out size and sample aspect for a source, before anything is opened. */
 void sc_layout_size(int layout, const sc_video_info *v, int *w, int *h, AVRational *sar);
 
-/* Colour match of the filled pixels (match.c), used by inpaint: over the same frame, `filled` becomes like
- * `seen`. Smoothed over time in *state, which a cut resets. */
+/* Colour match (match.c), used by inpaint. A network renders the whole right eye, so what it makes of the
+ * pixels that were really seen tells how its colours are off: gain and shift of each channel of L*a*b*, so
+ * that over these pixels mean and deviation of `filled` become those of `seen`, are applied to all of
+ * filled[H,W,3], in place. Statistics are weighted by 1 - hole[H,W,1] and smoothed over time in *state; zero
+ * it at a cut. */
 typedef struct sc_match_state {
     int frames; /* since the cut */
     float gain[3], shift[3];

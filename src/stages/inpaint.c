@@ -1,0 +1,73 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "inpaint.h"
+
+#define SVD "stable-video-diffusion-img2vid-xt-1-1"
+
+enum { AUTO, EXTEND, NETWORK, NONE }; /* sc_settings.inpaint */
+
+static int none_next(sc_stage *s, sc_frame *out)
+{
+    return sc_stage_next(s->from, out);
+}
+
+static void none_close(sc_stage *s)
+{
+    free(s);
+}
+
+static int none_open(sc_stage **s, const sc_context *c, sc_stage *from)
+{
+    sc_stage *n = calloc(1, sizeof(*n));
+
+    if (!n)
+        return sc_fail(c->log, -ENOMEM, "inpaint", "out of memory");
+    *n = (sc_stage){ .next = none_next, .close = none_close, .name = "inpaint", .from = from };
+    *s = n;
+    return 0;
+}
+
+static bool is_there(char path[1024], const char *models, const char *folder)
+{
+    const int n = snprintf(path, 1024, "%s/%s", models, folder);
+
+    return n > 0 && n < 1024 && !access(path, R_OK);
+}
+
+/* Finds the published folders; returns the first that is missing, or NULL. */
+static const char *find_files(sc_inpaint_files *f, const char *models)
+{
+    /* Published under unet_diffusers; a downloader in use puts the same two files at the root. */
+    if (!is_there(f->unet, models, "StereoCrafter/unet_diffusers") &&
+        !is_there(f->unet, models, "StereoCrafter"))
+        return "StereoCrafter/unet_diffusers";
+    if (!is_there(f->vae, models, SVD "/vae"))
+        return SVD "/vae";
+    if (!is_there(f->clip, models, SVD "/image_encoder"))
+        return SVD "/image_encoder";
+    return NULL;
+}
+
+int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from)
+{
+    sc_inpaint_files files;
+    const int mode = c->set->inpaint;
+    const char *missing = c->models ? find_files(&files, c->models) : "";
+
+    if (mode == NONE)
+        return none_open(s, c, from);
+    if (mode == NETWORK && !c->models)
+        return sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint",
+                       "the network needs the folder of published weights (--models)");
+    if (mode == NETWORK && missing)
+        return sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint", "%s: no folder %s", c->models, missing);
+    if (mode == NETWORK || (mode == AUTO && !missing))
+        return sc_inpaint_net_open(s, c, from, &files);
+    if (mode == AUTO && c->models)
+        sc_log(c->log, SC_LOG_WARNING, "inpaint", "%s: no folder %s", c->models, missing);
+    sc_log(c->log, SC_LOG_INFO, "inpaint",
+           "holes are filled from the background around them (built in, the quick tier)");
+    return sc_inpaint_extend_open(s, c, from);
+}
