@@ -1,0 +1,243 @@
+#include <dnnl.h>
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "options.h"
+
+/* stderr, shared by the log (any thread), the progress line (the writing thread) and the signal thread. */
+typedef struct console {
+    pthread_mutex_t lock;
+    sc_converter *converter; /* NULL while there is none to cancel */
+    sc_progress progress;    /* the last report */
+    int mode;                /* sc_progress_mode */
+    bool terminal, drawn;    /* drawn: a progress line is on the screen */
+    double shown;            /* when the last line was printed */
+    int errors, signal;
+} console;
+
+static void erase(console *t)
+{
+    if (t->drawn)
+        fputs("\r\033[K", stderr);
+    t->drawn = false;
+}
+
+static void write_log(void *opaque, int level, const char *stage, const char *line)
+{
+    static const char *const names[] = { "error", "warning", "info", "debug" };
+    console *t = opaque;
+
+    pthread_mutex_lock(&t->lock);
+    erase(t);
+    t->errors += level == SC_LOG_ERROR;
+    fprintf(stderr, "[%s] %s: %s\n", names[SC_CLAMP(level, 0, 3)], stage, line);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void format_line(char *out, size_t size, const sc_progress *p)
+{
+    size_t n = (size_t)snprintf(out, size, "frame %lld", (long long)p->frame);
+
+    if (p->frames > 0)
+        n += (size_t)snprintf(out + n, size - n, "/%lld %.1f%%", (long long)p->frames,
+                              100 * (double)p->frame / (double)p->frames);
+    n += (size_t)snprintf(out + n, size - n, " shot %d %.2f fps", p->shot, p->fps);
+    if (p->eta >= 0 && p->eta < 1e7) {
+        const long s = (long)p->eta;
+        n += (size_t)snprintf(out + n, size - n, " ETA %ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+    }
+    for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i] && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s %.0f%%", i ? " " : " [", p->stage_name[i],
+                              100 * p->share[i]);
+    if (p->stage_name[0] && n < size)
+        snprintf(out + n, size - n, "]");
+}
+
+/* Cut to the terminal's width: a line that wraps cannot be erased. */
+static void draw(console *t, const sc_progress *p)
+{
+    char line[512];
+    struct winsize w = { .ws_col = 0 };
+
+    format_line(line, sizeof line, p);
+    if (t->terminal && !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col > 1)
+        line[SC_MIN((size_t)w.ws_col - 1, sizeof line - 1)] = 0;
+    erase(t);
+    fprintf(stderr, t->terminal ? "%s" : "%s\n", line);
+    t->drawn = t->terminal;
+}
+
+static void print_json(const sc_progress *p, const char *state)
+{
+    fprintf(stderr,
+            "{\"frame\":%lld,\"frames\":%lld,\"seconds\":%.3f,\"fps\":%.3f,\"eta\":", (long long)p->frame,
+            (long long)p->frames, p->seconds, p->fps);
+    fprintf(stderr, p->eta >= 0 ? "%.1f" : "null", p->eta);
+    fprintf(stderr, ",\"out_time_us\":%lld,\"shot\":%d,\"stages\":{", (long long)p->out_time_us, p->shot);
+    for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
+        fprintf(stderr, "%s\"%s\":%.4f", i ? "," : "", p->stage_name[i], p->share[i]);
+    fprintf(stderr, "},\"progress\":\"%s\"}\n", state);
+}
+
+/* The converter reports five times a second: as it is to a terminal or a program, every 30 s to a log file.
+ */
+static void write_progress(void *opaque, const sc_progress *p)
+{
+    console *t = opaque;
+    const double now = sc_now();
+
+    pthread_mutex_lock(&t->lock);
+    t->progress = *p;
+    if (t->mode == SC_PROGRESS_JSON)
+        print_json(p, "continue");
+    else if (t->mode == SC_PROGRESS_LINE && (t->terminal || now - t->shown >= 30)) {
+        draw(t, p);
+        t->shown = now;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void end_progress(console *t)
+{
+    pthread_mutex_lock(&t->lock);
+    if (t->mode == SC_PROGRESS_JSON)
+        print_json(&t->progress, "end");
+    else if (t->mode == SC_PROGRESS_LINE && t->progress.frame) {
+        draw(t, &t->progress);
+        if (t->terminal)
+            fputc('\n', stderr);
+        t->drawn = false;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* SIGINT and SIGTERM are blocked in every thread and received here: no handler, so no global state. The first
+ * ends the conversion in order, the second the program. */
+static void *receive_signals(void *opaque)
+{
+    console *t = opaque;
+    sigset_t set;
+    int sig;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    while (!sigwait(&set, &sig)) {
+        pthread_mutex_lock(&t->lock);
+        if (t->signal)
+            _exit(128 + sig);
+        t->signal = sig;
+        if (t->converter)
+            sc_cancel(t->converter);
+        pthread_mutex_unlock(&t->lock);
+    }
+    return NULL;
+}
+
+static int start_signals(console *t, pthread_t *thread)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return pthread_sigmask(SIG_BLOCK, &set, NULL) || pthread_create(thread, NULL, receive_signals, t)
+               ? -EAGAIN
+               : 0;
+}
+
+static void set_converter(console *t, sc_converter *c)
+{
+    pthread_mutex_lock(&t->lock);
+    t->converter = c;
+    if (c && t->signal) /* it came while the converter was being opened */
+        sc_cancel(c);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static int exit_code(int code, int sig)
+{
+    static const struct {
+        int code, exit;
+    } table[] = {
+        { SC_ERR_USAGE, 2 },   { SC_ERR_EXISTS, 3 },  { SC_ERR_DISK_FULL, 6 }, { -ENOSPC, 6 },
+        { SC_ERR_DEVICE, 7 },  { SC_ERR_WEIGHTS, 8 }, { SC_ERR_INPUT, 9 },     { SC_ERR_NOT_VIDEO, 10 },
+        { SC_ERR_OUTPUT, 11 }, { SC_ERR_DEPTH, 12 },
+    };
+
+    if (code >= 0)
+        return 0;
+    if (code == SC_ERR_CANCELLED)
+        return sig ? 128 + sig : 1;
+    for (int i = 0; i < SC_COUNT(table); i++)
+        if (table[i].code == code)
+            return table[i].exit;
+    return 1;
+}
+
+static int convert(sc_options *o)
+{
+    console t = { .lock = PTHREAD_MUTEX_INITIALIZER, .mode = o->progress, .terminal = isatty(STDERR_FILENO) };
+    sc_converter *c = NULL;
+    pthread_t signals;
+    int ret;
+
+    o->set.log = (sc_logger){ .write = write_log, .opaque = &t, .level = o->log_level };
+    o->set.progress = write_progress;
+    o->set.progress_opaque = &t;
+    t.shown = sc_now();
+    if (start_signals(&t, &signals))
+        return fprintf(stderr, "no thread could be started\n"), 1;
+    SC_TRY(sc_open(&c, &o->set));
+    set_converter(&t, c);
+    ret = sc_run(c);
+    set_converter(&t, NULL);
+    end_progress(&t);
+fail:
+    sc_close(&c);
+    pthread_cancel(signals); /* it only ever waits in sigwait() */
+    pthread_join(signals, NULL);
+    /* Whoever detects a failure names it; this is for the few that only a code tells. */
+    if (ret < 0 && ret != SC_ERR_CANCELLED && !t.errors)
+        write_log(&t, SC_LOG_ERROR, "stereocrafter", sc_strerror(ret));
+    return exit_code(ret, t.signal);
+}
+
+static void print_version(void)
+{
+    const unsigned f = avformat_version(), v = avcodec_version();
+    const dnnl_version_t *d = dnnl_version();
+
+    printf("stereocrafter %s, devices: " SC_DEVICES "\n", sc_version());
+    printf("libavformat %u.%u.%u, libavcodec %u.%u.%u (FFmpeg), oneDNN %d.%d.%d\n", f >> 16, f >> 8 & 255,
+           f & 255, v >> 16, v >> 8 & 255, v & 255, d->major, d->minor, d->patch);
+}
+
+int main(int argc, char **argv)
+{
+    char error[512];
+    sc_options o;
+
+    sc_options_default(&o);
+    if (sc_options_parse(&o, argc, argv, error, sizeof error) < 0) {
+        fprintf(stderr, "%s\n", error);
+        return 2;
+    }
+    if (!o.help && !o.version && !o.print_config)
+        return convert(&o);
+    if (o.help)
+        sc_options_help(stdout, o.help_full);
+    else if (o.version)
+        print_version();
+    else
+        sc_options_print(stdout, &o);
+    return fflush(stdout) ? 1 : 0;
+}
