@@ -13,7 +13,7 @@ static const struct {
                  [SC_NET_VAE] = { SC_F16, SC_F32 },
                  [SC_NET_CLIP] = { SC_F16, SC_F16 },
                  [SC_NET_QUICK] = { SC_F16, SC_F16 } } },
-    { .name = "reference", .p = { 0 } }, /* fp32 throughout */
+    { .name = "reference" }, /* zeroes: fp32 throughout */
     { .name = "fast",
       .p.net = { [SC_NET_DEPTH_UNET] = { SC_BF16, SC_BF16 },
                  [SC_NET_INPAINT_UNET] = { SC_BF16, SC_BF16 },
