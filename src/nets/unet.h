@@ -6,7 +6,8 @@
 
 #include "../weights/weights.h"
 
-#define SC_UNET_LEVELS 4
+#define SC_UNET_LEVELS     4
+#define SC_UNET_MAX_FRAMES 1024 /* of a window; the published ones have up to 110 */
 
 typedef struct sc_unet_config {
     int in_channels, out_channels, layers_per_block, cross_attention_dim, addition_time_embed_dim;

@@ -1,0 +1,170 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "blocks.h"
+
+sc_name sc_name_of(const char *fmt, ...)
+{
+    sc_name n;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(n.s, sizeof(n.s), fmt, ap);
+    va_end(ap);
+    return n;
+}
+
+/* diffusers embeddings.py get_timestep_embedding() with flip_sin_to_cos and no frequency shift; in float, in
+ * its order. */
+sc_tensor sc_sinusoid(sc_exec *x, const float *values, int n, int dim)
+{
+    const int half = dim / 2;
+    const sc_tensor out = sc_new(x, x->act, SC_DIMS(n, dim));
+    const sc_mark m = sc_push(x);
+    const sc_tensor exact = sc_new(x, SC_F32, 2, out.dim);
+    float *host = malloc(sizeof(*host) * (size_t)n * (size_t)dim);
+
+    if (!host) {
+        sc_exec_fail(x, -ENOMEM, "no memory for %d positions of %d channels", n, dim);
+        return out;
+    }
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < half; i++) {
+            const float angle = values[k] * expf((float)-log(10000) * (float)i / (float)half);
+            host[k * dim + i] = cosf(angle);
+            host[k * dim + half + i] = sinf(angle);
+        }
+    sc_upload(x, exact, host);
+    sc_copy_into(x, out, exact);
+    sc_pop(x, m);
+    free(host);
+    return out;
+}
+
+void sc_embedding_load(sc_loader *ld, sc_embedding *w, int in, int hidden, int out, const char *name)
+{
+    sc_load_linear(ld, &w->linear_1, hidden, in, true, "%s.linear_1", name);
+    sc_load_linear(ld, &w->linear_2, out, hidden, true, "%s.linear_2", name);
+}
+
+/* diffusers embeddings.py TimestepEmbedding.forward() */
+void sc_embedding_forward(sc_exec *x, sc_tensor out, const sc_embedding *w, sc_tensor in)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor h = sc_linear(x, in, &w->linear_1, &(sc_linear_opt){ .act = SC_ACT_SILU });
+
+    sc_linear_into(x, out, h, &w->linear_2, NULL);
+    sc_pop(x, m);
+}
+
+void sc_resblock_load(sc_loader *ld, sc_resblock *w, const sc_resblock_shape *s, const char *name)
+{
+    const int kw = s->temporal ? 1 : 3;
+
+    w->eps = s->eps;
+    sc_load_norm(ld, &w->norm1, s->in, "%s.norm1", name);
+    sc_load_conv(ld, &w->conv1, s->out, s->in, 3, kw, true, "%s.conv1", name);
+    if (s->time)
+        sc_load_linear(ld, &w->time_emb_proj, s->out, s->time, true, "%s.time_emb_proj", name);
+    sc_load_norm(ld, &w->norm2, s->out, "%s.norm2", name);
+    sc_load_conv(ld, &w->conv2, s->out, s->out, 3, kw, true, "%s.conv2", name);
+    if (s->in != s->out)
+        sc_load_conv(ld, &w->conv_shortcut, s->out, s->in, 1, 1, true, "%s.conv_shortcut", name);
+}
+
+/* diffusers resnet.py ResnetBlock2D.forward() and TemporalResnetBlock.forward() */
+void sc_resblock_forward(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_tensor in, sc_tensor temb)
+{
+    const sc_mark m = sc_push(x);
+    sc_conv2d_opt first = { 0 };
+    const sc_tensor t = sc_new(x, SC_F32, SC_DIMS(1, out.dim[3])); /* f32 like a bias, which it joins */
+
+    if (w->time_emb_proj.w.ndim) {
+        sc_linear_into(x, t, temb, &w->time_emb_proj, NULL);
+        first.vec = &t;
+    }
+    sc_tensor h = sc_group_norm(x, in, &w->norm1, SC_NORM_GROUPS, w->eps, true);
+    h = sc_conv2d(x, h, &w->conv1, &first);
+    sc_group_norm_into(x, h, h, &w->norm2, SC_NORM_GROUPS, w->eps, true);
+    /* The shortcut goes into out first and is added to there: one buffer fewer at the widest place. */
+    if (w->conv_shortcut.w.ndim)
+        sc_conv2d_into(x, out, in, &w->conv_shortcut, NULL);
+    sc_conv2d_into(x, out, h, &w->conv2, &(sc_conv2d_opt){ .add = w->conv_shortcut.w.ndim ? &out : &in });
+    sc_pop(x, m);
+}
+
+float sc_mix_load(sc_loader *ld, bool switched, const char *name)
+{
+    float factor;
+
+    sc_load_scalar(ld, &factor, "%s.mix_factor", name);
+    const double sigmoid = 1 / (1 + exp(-(double)factor));
+    return (float)(switched ? 1 - sigmoid : sigmoid);
+}
+
+void sc_st_resblock_load(sc_loader *ld, sc_st_resblock *w, const sc_st_resblock_shape *s, const char *name)
+{
+    const sc_resblock_shape spatial = { .in = s->in, .out = s->out, .time = s->time, .eps = s->spatial_eps };
+    const sc_resblock_shape temporal = {
+        .in = s->out, .out = s->out, .time = s->time, .temporal = true, .eps = s->temporal_eps
+    };
+
+    sc_resblock_load(ld, &w->spatial, &spatial, sc_name_of("%s.spatial_res_block", name).s);
+    sc_resblock_load(ld, &w->temporal, &temporal, sc_name_of("%s.temporal_res_block", name).s);
+    w->share = sc_mix_load(ld, s->switched, sc_name_of("%s.time_mixer", name).s);
+}
+
+/* A temporal 3x1x1 kernel is a 3x1 kernel on frames x pixels. */
+static sc_tensor by_frame(sc_tensor t)
+{
+    return sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1] * t.dim[2], t.dim[3]));
+}
+
+/* diffusers resnet.py SpatioTemporalResBlock.forward(); the blend is AlphaBlender.forward() for clips, where
+ * the image_only_indicator is zero. */
+void sc_st_resblock_forward(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor in, sc_tensor temb)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor s = sc_new_like(x, out);
+
+    sc_resblock_forward(x, s, &w->spatial, in, temb);
+    sc_resblock_forward(x, by_frame(out), &w->temporal, by_frame(s), temb);
+    sc_axpby_into(x, out, w->share, s, 1 - w->share, out, SC_ACT_NONE);
+    sc_pop(x, m);
+}
+
+void sc_attention_load(sc_loader *ld, sc_attention *w, int width, int heads, bool bias, sc_attention_names n,
+                       const char *name)
+{
+    if (!n.q)
+        n = (sc_attention_names){ .q = "to_q", .k = "to_k", .v = "to_v", .out = "to_out.0" };
+    w->heads = heads;
+    sc_load_linear(ld, &w->q, width, width, bias, "%s.%s", name, n.q);
+    sc_load_linear(ld, &w->k, width, width, bias, "%s.%s", name, n.k);
+    sc_load_linear(ld, &w->v, width, width, bias, "%s.%s", name, n.v);
+    sc_load_linear(ld, &w->out, width, width, true, "%s.%s", name, n.out);
+}
+
+/* [B,S,C] as [B,S,heads,C/heads], or with B and S exchanged. */
+static sc_tensor by_head(sc_tensor t, int heads, bool exchange)
+{
+    t = sc_reshape(t, SC_DIMS(t.dim[0], t.dim[1], heads, t.dim[2] / heads));
+    return exchange ? sc_permute(t, (const int[]){ 1, 0, 2, 3 }) : t;
+}
+
+/* diffusers attention_processor.py AttnProcessor2_0.__call__() */
+void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_tensor in, bool between)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor q = sc_linear(x, in, &w->q, NULL);
+    const sc_tensor k = sc_linear(x, in, &w->k, NULL);
+    const sc_tensor v = sc_linear(x, in, &w->v, NULL);
+    const sc_tensor y = sc_new_like(x, q);
+    const float width = (float)(in.dim[2] / w->heads);
+
+    sc_attention_into(x, by_head(y, w->heads, between), by_head(q, w->heads, between),
+                      by_head(k, w->heads, between), by_head(v, w->heads, between), 1 / sqrtf(width));
+    sc_linear_into(x, out, y, &w->out, &(sc_linear_opt){ .add = &out });
+    sc_pop(x, m);
+}
