@@ -1,0 +1,113 @@
+#include <stdlib.h>
+
+#include "stages.h"
+#include "../ops.h"
+
+typedef struct splat {
+    sc_stage stage;
+    const sc_context *c;
+    sc_image one; /* [1,1,1] of 1: what a constant is made of on a device */
+} splat;
+
+static sc_tensor part(sc_tensor t, sc_rect r)
+{
+    return sc_slice(sc_slice(t, 0, r.y, r.h), 1, r.x, r.w);
+}
+
+static sc_tensor ones(const splat *s, sc_tensor like)
+{
+    return sc_broadcast(s->one.t, 3, like.dim);
+}
+
+/* Black bars: both eyes see the same. */
+static void warp_bars(sc_exec *x, const splat *s, const sc_frame *f)
+{
+    sc_copy_into(x, f->right.t, f->left.t);
+    sc_axpby_into(x, f->hole.t, 0, ones(s, f->hole.t), 0, SC_NONE, SC_ACT_NONE);
+    sc_axpby_into(x, f->disp_right.t, 0, ones(s, f->disp_right.t), 0, SC_NONE, SC_ACT_NONE);
+}
+
+static void warp(sc_exec *x, const splat *s, const sc_frame *f)
+{
+    const sc_settings *set = s->c->set;
+    const sc_mark m = sc_push(x);
+    const sc_tensor disp = part(f->disp.t, f->active);
+    const float scale = (float)(set->max_disparity / 100 * f->active.w);
+    const sc_tensor px = sc_new(x, SC_F32, 3, disp.dim);
+
+    if (f->active.w < f->left.t.dim[1] || f->active.h < f->left.t.dim[0])
+        warp_bars(x, s, f);
+    sc_axpby_into(x, px, scale, disp, -scale * (float)set->convergence, ones(s, disp), SC_ACT_NONE);
+    sc_splat_into(x, &(sc_splat_args){
+                         .right = part(f->right.t, f->active),
+                         .hole = part(f->hole.t, f->active),
+                         .disp_right = part(f->disp_right.t, f->active),
+                         .left = part(f->left.t, f->active),
+                         .disp = px,
+                         .stretch = 2,
+                     });
+    sc_pop(x, m);
+}
+
+static int splat_next(sc_stage *stage, sc_frame *out)
+{
+    splat *s = (splat *)stage;
+    const sc_context *c = s->c;
+    int ret;
+
+    SC_TRY(sc_stage_next(stage->from, out));
+    const int h = (int)out->left.t.dim[0], w = (int)out->left.t.dim[1];
+    if (!out->active.w || !out->active.h)
+        out->active = (sc_rect){ 0, 0, w, h };
+    SC_TRY(sc_image_new(c->pools, &out->right, h, w, 3));
+    SC_TRY(sc_image_new(c->pools, &out->hole, h, w, 1));
+    SC_TRY(sc_image_new(c->pools, &out->disp_right, h, w, 1));
+    warp(c->x, s, out);
+    SC_TRY(sc_exec_wait(c->x));
+    return 0;
+fail:
+    return ret;
+}
+
+static void splat_close(sc_stage *stage)
+{
+    sc_image_unref(&((splat *)stage)->one);
+    free(stage);
+}
+
+static void measure(sc_exec *x, void *arg)
+{
+    splat *s = arg;
+    const int h = s->c->video->height, w = s->c->video->width;
+    const sc_tensor rgb = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 3));
+    const sc_tensor grey = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1));
+
+    warp(x, s,
+         &(sc_frame){ .left.t = rgb,
+                      .right.t = rgb,
+                      .disp.t = grey,
+                      .hole.t = grey,
+                      .disp_right.t = grey,
+                      .active = { 0, 0, w, h } });
+}
+
+int sc_splat_open(sc_stage **out, const sc_context *c, sc_stage *from)
+{
+    static const float one = 1;
+    splat *s = calloc(1, sizeof(*s));
+    int ret;
+
+    if (!s)
+        return sc_fail(c->log, -ENOMEM, "splat", "out of memory");
+    *s = (splat){ .stage = { .next = splat_next, .close = splat_close, .name = "splat", .from = from },
+                  .c = c };
+    SC_TRY(sc_image_new(c->pools, &s->one, 1, 1, 1));
+    sc_upload(c->x, s->one.t, &one);
+    SC_TRY(sc_exec_wait(c->x));
+    s->stage.arena = sc_measure(c->x, measure, s, NULL);
+    *out = &s->stage;
+    return 0;
+fail:
+    splat_close(&s->stage);
+    return ret;
+}
