@@ -128,6 +128,7 @@ fail:
 static int open_file(sc_clip_out *c, const AVFrame *f)
 {
     int ret = 0;
+    AVDictionary *options = NULL;
     const AVCodec *codec = avcodec_find_encoder_by_name(c->set.codec);
     SC_TRY(codec ? 0 : AVERROR_ENCODER_NOT_FOUND);
     c->video = avcodec_alloc_context3(codec);
@@ -144,8 +145,11 @@ static int open_file(sc_clip_out *c, const AVFrame *f)
     if (c->set.tone)
         SC_TRY(open_tone(c));
     SC_TRY(avio_open(&c->file->pb, c->set.path, AVIO_FLAG_WRITE));
-    SC_TRY(avformat_write_header(c->file, NULL));
+    /* an mp4 with its index in front still plays when cut off */
+    SC_TRY(av_dict_set(&options, "movflags", "faststart", 0));
+    SC_TRY(avformat_write_header(c->file, &options));
 fail:
+    av_dict_free(&options);
     return ret;
 }
 
@@ -251,7 +255,7 @@ fail:
 }
 
 struct sc_clip_in {
-    const char *filter;
+    char *filter;
     graph graph;
     AVFormatContext *file;
     AVCodecContext *decoder;
@@ -268,7 +272,7 @@ int sc_clip_open(sc_clip_in **out, const char *path, const char *filter)
     sc_clip_in *c = av_mallocz(sizeof(*c));
     if (!c)
         return AVERROR(ENOMEM);
-    c->filter = filter;
+    c->filter = av_strdup(filter ? filter : "null");
     SC_TRY(avformat_open_input(&c->file, path, NULL, NULL));
     SC_TRY(avformat_find_stream_info(c->file, NULL));
     SC_TRY(c->stream = av_find_best_stream(c->file, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0));
@@ -337,6 +341,7 @@ void sc_clip_close(sc_clip_in **p)
     avcodec_free_context(&c->decoder);
     av_packet_free(&c->packet);
     av_frame_free(&c->decoded);
+    av_free(c->filter);
     avfilter_graph_free(&c->graph.graph);
     av_freep(p);
 }
