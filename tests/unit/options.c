@@ -1,0 +1,278 @@
+/* The option table: every row's default, range and message; times; names of outputs; what --print-config
+ * says. */
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../src/options_table.h"
+
+#define MAX_ARGS 16
+
+static sc_options o;
+static char error[512];
+
+/* Parses "a b c"; words may not hold spaces. */
+static int parse(const char *line)
+{
+    static char words[1024];
+    char *argv[MAX_ARGS] = { "stereocrafter" };
+    int argc = 1;
+    snprintf(words, sizeof words, "%s", line);
+    for (char *w = strtok(words, " "); w; w = strtok(NULL, " ")) {
+        assert_true(argc < MAX_ARGS);
+        argv[argc++] = w;
+    }
+    error[0] = 0;
+    sc_options_default(&o);
+    return sc_options_parse(&o, argc, argv, error, sizeof error);
+}
+
+static void expect_error(const char *line, const char *message)
+{
+    assert_int_equal(parse(line), SC_ERR_USAGE);
+    assert_string_equal(error, message);
+}
+
+static void defaults(void **state)
+{
+    sc_settings s;
+    (void)state;
+    sc_settings_default(&s);
+    assert_true(s.max_disparity == 2.5 && s.convergence == 0.45 && s.crf == 18 && s.inpaint_guidance == 1.01);
+    assert_int_equal(s.inpaint_window, 23);
+    assert_int_equal(s.depth_window, 110);
+    assert_int_equal(s.match, 1);
+    assert_int_equal(s.layout, SC_LAYOUT_SBS);
+    assert_string_equal(s.device, "auto");
+    assert_true(s.end < 0 && s.duration < 0 && s.start == 0);
+    assert_int_equal(s.log.level, SC_LOG_INFO);
+    /* Every default lies in its own range, and names are unique. */
+    for (int i = 0; i < sc_option_count; i++) {
+        const sc_option *r = &sc_option_table[i];
+        if (r->type <= SC_REAL)
+            assert_true(r->def >= r->min && r->def <= r->max && (!r->step || !((int)r->def % r->step)));
+        assert_non_null(r->help);
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(r->name, sc_option_table[k].name);
+    }
+}
+
+static void values(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("-i in.mkv --layout htab --max-disparity 3.25 -crf -1 --seed 9007199254740991 -y "
+                           "--no-match out.mkv"),
+                     0);
+    assert_string_equal(o.set.input, "in.mkv");
+    assert_string_equal(o.set.output, "out.mkv");
+    assert_int_equal(o.set.layout, SC_LAYOUT_HTAB);
+    assert_true(o.set.max_disparity == 3.25 && o.set.crf == -1);
+    assert_true(o.set.seed == INT64_C(9007199254740991));
+    assert_int_equal(o.set.overwrite, SC_OVERWRITE_YES);
+    assert_int_equal(o.set.match, 0);
+    assert_int_equal(parse("in.mp4 --convergence=0.1 -c:v ffv1 -codec:a aac -threads 2 out.mkv -n"), 0);
+    assert_true(o.set.convergence == 0.1);
+    assert_string_equal(o.set.codec_video, "ffv1");
+    assert_string_equal(o.set.codec_audio, "aac");
+    assert_int_equal(o.set.threads, 2);
+    assert_int_equal(o.set.overwrite, SC_OVERWRITE_NEVER);
+    assert_int_equal(parse("-- -odd.mp4 --odder.mkv"), 0);
+    assert_string_equal(o.set.input, "-odd.mp4");
+    assert_string_equal(o.set.output, "--odder.mkv");
+    assert_int_equal(parse("-h"), 0);
+    assert_true(o.help && !o.help_full);
+    assert_int_equal(parse("--help full"), 0);
+    assert_true(o.help_full);
+    assert_int_equal(parse("a b --progress json --log-level debug --dry-run"), 0);
+    assert_true(o.progress == SC_PROGRESS_JSON && o.log_level == SC_LOG_DEBUG && o.set.dry_run);
+}
+
+static void mistakes(void **state)
+{
+    (void)state;
+    expect_error("a b --max-disparity abc",
+                 "--max-disparity: \"abc\" is not a number between 0 and 10 (percent of width)");
+    expect_error("a b --max-disparity 10.1",
+                 "--max-disparity: \"10.1\" is not a number between 0 and 10 (percent of width)");
+    expect_error("a b --max-disparity 2,5",
+                 "--max-disparity: \"2,5\" is not a number between 0 and 10 (percent of width)");
+    expect_error("a b --depth-steps 2.5",
+                 "--depth-steps: \"2.5\" is not a whole number between 1 and 100 (steps)");
+    expect_error("a b --inpaint-tile 1000", "--inpaint-tile: \"1000\" is not a multiple of 64 (pixels)");
+    expect_error("a b --layout 3d",
+                 "--layout: \"3d\" is not one of sbs, hsbs, tab, htab, cross, left, right, "
+                 "dubois, redcyan, rgbd");
+    expect_error("a b -ss soon", "-ss: \"soon\" is not a time (seconds, h:m:s.ms or 1500ms)");
+    expect_error("a b --max-disparty 2", "unknown option --max-disparty: did you mean --max-disparity?");
+    expect_error("a b -layout sbs", "unknown option -layout: did you mean --layout?");
+    expect_error("a b --xyzzy", "unknown option --xyzzy (--help lists them)");
+    expect_error("a b --layout", "--layout: a value is missing");
+    expect_error("a b --layout -y", "--layout: a value is missing");
+    expect_error("a b --models=", "--models: is empty");
+    expect_error("a b -y=1", "unknown option -y=1: did you mean -y?");
+    expect_error("a b --dry-run=1", "--dry-run: takes no value");
+    expect_error("a b c", "unexpected \"c\" after a and b");
+    expect_error("-i a -o b c", "unexpected \"c\": input and output are given");
+    expect_error("-y", "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
+    expect_error("a b -t 1 -to 2", "-to and -t exclude each other");
+    expect_error("a b -ss 2 -to 1.5", "-to: 1.5 s is not after -ss, 2 s");
+    expect_error("a b -t 0", "-t: nothing would be converted");
+    expect_error("a b --depth-window 10", "--depth-overlap: 25 is not less than --depth-window, 10");
+    expect_error("a b --inpaint-overlap 23", "--inpaint-overlap: 23 is not less than --inpaint-window, 23");
+}
+
+/* Both ends of every numeric row are taken, and a step beyond them is not. */
+static void ranges(void **state)
+{
+    char line[256];
+    (void)state;
+    for (int i = 0; i < sc_option_count; i++) {
+        const sc_option *r = &sc_option_table[i];
+        const double step = r->type == SC_REAL ? 1e-3 : SC_MAX(r->step, 1);
+        if (r->type > SC_REAL)
+            continue;
+        for (int k = 0; k < 4; k++) {
+            const double v = k < 2 ? (k ? r->max : r->min) : (k == 3 ? r->max + step : r->min - step);
+            /* Windows and overlaps also limit each other. */
+            snprintf(line, sizeof line, "a b --depth-window 1000 --inpaint-window 1000 %s %.17g", r->name, v);
+            const int ret = parse(line);
+            if (strstr(r->name, "-window") && v == r->min)
+                continue;
+            if (ret != (k < 2 ? 0 : SC_ERR_USAGE))
+                fail_msg("%s: %d, %s", line, ret, error);
+        }
+    }
+}
+
+static void times(void **state)
+{
+    static const struct {
+        const char *text;
+        double seconds; /* negative: not a time */
+    } cases[] = {
+        { "0", 0 },        { "12.5", 12.5 },      { "1:02", 62 }, { "1:02:03.25", 3723.25 },
+        { "1500ms", 1.5 }, { "100:00:00", 36e4 }, { "90", 90 },   { "1:60", -1 },
+        { "1:2:3:4", -1 }, { "-1", -1 },          { ":5", -1 },   { "5:", -1 },
+        { "1.5:00", -1 },  { "ms", -1 },          { "", -1 },     { "1e400", -1 },
+        { "inf", -1 },     { "nan", -1 },         { "0x10", -1 }, { "1:-5", -1 },
+        { "1:30ms", -1 },  { "2e9", -1 },
+    };
+    (void)state;
+    for (int i = 0; i < SC_COUNT(cases); i++) {
+        char *argv[] = { "", "a", "b", "-ss", (char *)cases[i].text };
+        sc_options_default(&o);
+        const int ret = sc_options_parse(&o, 5, argv, error, sizeof error);
+        if (cases[i].seconds < 0 ? ret != SC_ERR_USAGE : ret || o.set.start != cases[i].seconds)
+            fail_msg("-ss \"%s\": %d, %.17g, %s", cases[i].text, ret, o.set.start, error);
+    }
+}
+
+static void decimals(void **state)
+{
+    (void)state;
+    for (int i = 0; i <= 10000; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "a b --convergence %d.%04d", i / 10000, i % 10000);
+        assert_int_equal(parse(line), 0);
+        assert_true(o.set.convergence == strtod(line + 18, NULL));
+    }
+    /* A locale with a decimal comma changes nothing. */
+    if (setlocale(LC_NUMERIC, "de_DE.UTF-8") || setlocale(LC_NUMERIC, "fr_FR.UTF-8")) {
+        assert_int_equal(parse("a b --convergence 0.25"), 0);
+        assert_true(o.set.convergence == 0.25);
+        setlocale(LC_NUMERIC, "C");
+    }
+}
+
+static void outputs(void **state)
+{
+    static const char *const cases[][2] = {
+        { "film.mp4", "film_LRF_Full_SBS.mp4" },
+        { "/a.b/film.mkv", "/a.b/film_LRF_Full_SBS.mkv" },
+        { "/a.b/film", "/a.b/film_LRF_Full_SBS.mkv" },
+        { "film.webm --layout hsbs", "film_LR.mkv" },
+        { "film.avi --layout tab", "film_TBF_fulltb.mkv" },
+        { "film.mov --layout htab", "film_TB.mov" },
+        { "dir/what?:now.mp4 --layout cross", "dir/what__now_RLF_cross.mp4" },
+        { ".hidden --layout dubois", ".hidden_redcyan_dubois.mkv" },
+        { "../x.mp4 --layout rgbd", "../x_RGBD.mp4" },
+    };
+    (void)state;
+    for (int i = 0; i < SC_COUNT(cases); i++) {
+        assert_int_equal(parse(cases[i][0]), 0);
+        assert_string_equal(o.set.output, cases[i][1]);
+    }
+    expect_error("folder/", "\"folder/\" is not a file: name an output too");
+}
+
+/* Every option's value, back through the parser, gives the same settings. */
+static void printing(void **state)
+{
+    char text[8192], value[256], line[512];
+    (void)state;
+    assert_int_equal(parse("a.mp4 b.mp4 --layout rgbd --max-disparity 1.1 -ss 0.125 --no-match --seed 7"), 0);
+    const sc_settings before = o.set;
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    o.set.models = "a \"b\\c";
+    sc_options_print(f, &o);
+    rewind(f);
+    const size_t n = fread(text, 1, sizeof text - 1, f);
+    text[n] = 0;
+    fclose(f);
+    assert_non_null(strstr(text, "\nmodels = \"a \\\"b\\\\c\"\n"));
+    assert_non_null(strstr(text, "\nmatch = no\n"));
+    assert_non_null(strstr(text, "\nprecision = \n"));
+    int seen = 0;
+    for (int i = 0; i < sc_option_count; i++) {
+        const sc_option *r = &sc_option_table[i];
+        if (r->type > SC_CHOICE || r->type == SC_TEXT)
+            continue;
+        snprintf(line, sizeof line, "\n%s = ", r->name + strspn(r->name, "-"));
+        const char *at = strstr(text, line);
+        assert_non_null(at);
+        snprintf(value, sizeof value, "%.*s", (int)strcspn(at + strlen(line), "\n"), at + strlen(line));
+        if (!*value)
+            continue;
+        snprintf(line, sizeof line, "a.mp4 b.mp4 %s %s", r->name, value);
+        assert_int_equal(parse(line), 0);
+        const size_t size = r->type == SC_INT || r->type == SC_CHOICE ? sizeof(int) : 8;
+        if (r->offset < sizeof before)
+            assert_memory_equal((const char *)&o.set + r->offset, (const char *)&before + r->offset, size);
+        seen++;
+    }
+    assert_true(seen > 15);
+}
+
+static void help(void **state)
+{
+    static char text[32768];
+    (void)state;
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    sc_options_help(f, true);
+    rewind(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    for (int i = 0; i < sc_option_count; i++)
+        assert_non_null(strstr(text, sc_option_table[i].name));
+    assert_non_null(strstr(text, "half a degree"));
+    assert_non_null(strstr(text, "143 terminated"));
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        assert_true(strlen(line) <= 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults), cmocka_unit_test(values),   cmocka_unit_test(mistakes),
+        cmocka_unit_test(ranges),   cmocka_unit_test(times),    cmocka_unit_test(decimals),
+        cmocka_unit_test(outputs),  cmocka_unit_test(printing), cmocka_unit_test(help),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
