@@ -65,14 +65,14 @@ static void defaults(void **state)
 static void values(void **state)
 {
     (void)state;
-    assert_int_equal(parse("-i in.mkv --layout htab --max-disparity 3.25 -crf -1 --seed 9007199254740991 -y "
+    assert_int_equal(parse("-i in.mkv --layout htab --max-disparity 3.25 -crf -1 --seed 8999999999999999 -y "
                            "--no-match out.mkv"),
                      0);
     assert_string_equal(o.set.input, "in.mkv");
     assert_string_equal(o.set.output, "out.mkv");
     assert_int_equal(o.set.layout, SC_LAYOUT_HTAB);
     assert_true(o.set.max_disparity == 3.25 && o.set.crf == -1);
-    assert_true(o.set.seed == INT64_C(9007199254740991));
+    assert_true(o.set.seed == INT64_C(8999999999999999));
     assert_int_equal(o.set.overwrite, SC_OVERWRITE_YES);
     assert_int_equal(o.set.match, 0);
     assert_int_equal(parse("in.mp4 --convergence=0.1 -c:v ffv1 -codec:a aac -threads 2 out.mkv -n"), 0);
@@ -114,7 +114,7 @@ static void mistakes(void **state)
     expect_error("a b --layout", "--layout: a value is missing");
     expect_error("a b --layout -y", "--layout: a value is missing");
     expect_error("a b --models=", "--models: is empty");
-    expect_error("a b -y=1", "unknown option -y=1: did you mean -y?");
+    expect_error("a b -y=1", "unknown option -y=1 (--help lists them)");
     expect_error("a b --dry-run=1", "--dry-run: takes no value");
     expect_error("a b c", "unexpected \"c\" after a and b");
     expect_error("-i a -o b c", "unexpected \"c\": input and output are given");
