@@ -88,7 +88,7 @@ typedef enum sc_resample {
 /* y[N,H,W,C] = x[N,h,w,C] resampled, pixel centres aligned (or corners, on request); antialias widens the
  * bilinear and bicubic kernels when shrinking. x may be a strided view. guide [N,H,W,3], guide_small
  * [N,h,w,3]: joint bilateral upsampling instead: a weighted mean of the 4x4 nearest samples of x, weights =
- * triangle of radius 2 (small pixels) * exp(-|guide - guide_small|^2 / (2 range^2)). */
+ * triangle of radius 2 (small pixels) * exp(-min(|guide - guide_small|^2 / (2 range^2), 40)). */
 typedef struct sc_resize_args {
     sc_tensor y, x, guide, guide_small;
     sc_resample mode;
@@ -138,14 +138,16 @@ typedef struct sc_moments_args {
     sc_tensor y, x, mask;
 } sc_moments_args;
 
-/* Forward warp along rows: source pixel (r, c) lands at c - disp[r,c].
- *   weight = 2^(sharpness * disp); colour and weight are spread over the two nearest columns; right =
- * sum(colour w) / max(sum(w), eps); hole = 1 - clamp(sum of coverage, 0, 1). Sums are taken in a fixed order,
- * so a result never changes from run to run. stretch: neighbouring sources that land up to this many columns
- * apart are joined by a linear ramp, so that slanted surfaces do not tear (1 or less: never joined, as in the
- * reference). reference: StereoCrafter depth_splatting_inference.py + Forward_Warp: a source is dropped
- * unless all four neighbours lie inside, so the bottom row is empty. disp_right[H,W,1], optional: the
- * disparity that won each target pixel (weighted mean), undefined in full holes. */
+/* Forward warp along rows: source c lands at column c - disp. A row is a polyline through its landed sources: two
+ * neighbours are joined where the second lands up to `stretch` columns after the first, else the line ends there (past
+ * an edge, or at a fold). Of all segments over a target column the nearest wins (on a tie the last source); its colour
+ * is a cubic through the four sources around that point, or linear where one of them belongs to another line. A line's
+ * end covers the column beyond it by what is left of 1 column, and is laid over what is farther. hole = 1 - coverage;
+ * right is normalised by it. disp_right, optional: likewise. Both are 0 in full holes.
+ * reference: StereoCrafter depth_splatting_inference.py + Forward_Warp instead: weight = 2^(sharpness * disp); colour and
+ * weight are spread over the two nearest columns; right = sum(colour w) / max(sum(w), 1e-6); hole = 1 - min(sum of
+ * coverage, 1). A source is dropped unless all four neighbours lie inside, so the bottom row is empty. Sums in source
+ * order. stretch is not used; sharpness is used here only. */
 typedef struct sc_splat_args {
     sc_tensor right, hole, disp_right; /* [H,W,3], [H,W,1], [H,W,1] or none */
     sc_tensor left, disp;              /* [H,W,3], [H,W,1] pixels, larger is nearer */
@@ -167,17 +169,19 @@ typedef struct sc_fill_args {
     sc_tensor work;            /* [H,W,5] scratch */
 } sc_fill_args;
 
-typedef enum sc_filter_kind { SC_FILTER_MEAN, SC_FILTER_MAX, SC_FILTER_MIN } sc_filter_kind;
+typedef enum sc_filter_kind { SC_FILTER_MEAN, SC_FILTER_MAX, SC_FILTER_MIN, SC_FILTER_SNAP } sc_filter_kind;
 
-/* Separable window over y, x [N,H,W,C]. MEAN: sum of taps (host memory; the caller normalises), columns
- * first. MAX and MIN: over 2*radius+1; taps unused. Border: reflect without repeating the edge, or the edge
- * repeated. */
+/* Separable window over y, x [N,H,W,C]. MEAN: sum of taps (host memory; the caller normalises), columns first. MAX and
+ * MIN: over 2*radius+1; taps unused. SNAP: x, but where x is more than threshold from both the window's min and its max,
+ * the one of them that is closer (the min only within 0.35 of their distance). Border: reflect without repeating the
+ * edge, or the edge repeated. */
 typedef struct sc_filter_args {
     sc_tensor y, x;
     sc_filter_kind kind;
     int radius_x, radius_y;
     const float *taps_x, *taps_y; /* [2*radius+1]; NULL with radius 0 */
     bool reflect;
+    float threshold;
 } sc_filter_args;
 
 /* RGB is in the picture's own transfer. LAB: CIE L*a*b*, D65, of sRGB-like RGB, sign-preserving below 0 so

@@ -239,6 +239,14 @@ static int64_t border(int64_t i, int64_t n, bool reflect)
     return SC_CLAMP(i, 0, n - 1);
 }
 
+static void copy_pixels(float *dst, int64_t dst_stride, const float *src, int64_t src_stride, int64_t n,
+                        int64_t c)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < c; k++)
+            dst[i * dst_stride + k] = src[i * src_stride + k];
+}
+
 /* dst = dst (op) src over n floats; `first` stores. */
 static void combine(float *restrict dst, const float *restrict src, int64_t n, sc_filter_kind kind,
                     float weight, bool first)
@@ -257,35 +265,51 @@ static void combine(float *restrict dst, const float *restrict src, int64_t n, s
             dst[i] = src[i] < dst[i] ? src[i] : dst[i];
 }
 
-static void filter_row(const void *args, int64_t r, float *scratch)
+/* The window's result for row r, packed. scratch: a row with its borders, and a row more. */
+static void window(float *out, const sc_filter_args *a, sc_filter_kind kind, int64_t r, float *scratch)
 {
-    const sc_filter_args *a = args;
-    const sc_tensor x = a->x, y = a->y;
+    const sc_tensor x = a->x;
     const int64_t h = x.dim[1], w = x.dim[2], c = x.dim[3], n = r / h, row = r % h, rx = a->radius_x;
-    float *wide = scratch, *mid = wide + rx * c, *gather = wide + (w + 2 * rx) * c, *out = gather + w * c;
+    float *wide = scratch, *mid = wide + rx * c, *gather = wide + (w + 2 * rx) * c;
     for (int k = -a->radius_y; k <= a->radius_y; k++) {
         const float *src = sc_row(x, n * h + border(row + k, h, a->reflect));
         if (x.stride[2] != c) {
-            for (int64_t i = 0; i < w; i++)
-                memcpy(gather + i * c, src + i * x.stride[2], (size_t)c * sizeof(*src));
+            copy_pixels(gather, c, src, x.stride[2], w, c);
             src = gather;
         }
-        const float weight = a->taps_y && a->radius_y ? a->taps_y[k + a->radius_y] : 1;
-        combine(mid, src, w * c, a->kind, weight, k == -a->radius_y);
+        const float weight = a->radius_y && a->taps_y ? a->taps_y[k + a->radius_y] : 1;
+        combine(mid, src, w * c, kind, weight, k == -a->radius_y);
     }
     for (int64_t i = 1; i <= rx; i++) {
-        memcpy(mid - i * c, mid + border(-i, w, a->reflect) * c, (size_t)c * sizeof(*mid));
-        memcpy(mid + (w - 1 + i) * c, mid + border(w - 1 + i, w, a->reflect) * c, (size_t)c * sizeof(*mid));
+        copy_pixels(mid - i * c, c, mid + border(-i, w, a->reflect) * c, c, 1, c);
+        copy_pixels(mid + (w - 1 + i) * c, c, mid + border(w - 1 + i, w, a->reflect) * c, c, 1, c);
     }
-    float *dst = sc_row(y, r), *to = y.stride[2] == c ? dst : out;
     for (int64_t k = 0; k <= 2 * rx; k++)
-        combine(to, wide + k * c, w * c, a->kind, a->taps_x && rx ? a->taps_x[k] : 1, k == 0);
-    for (int64_t i = 0; to == out && i < w; i++)
-        memcpy(dst + i * y.stride[2], out + i * c, (size_t)c * sizeof(*dst));
+        combine(out, wide + k * c, w * c, kind, rx && a->taps_x ? a->taps_x[k] : 1, k == 0);
+}
+
+static void filter_row(const void *args, int64_t r, float *scratch)
+{
+    const sc_filter_args *a = args;
+    const int64_t w = a->x.dim[2], c = a->x.dim[3];
+    float *lo = scratch, *hi = lo + w * c;
+    if (a->kind == SC_FILTER_SNAP) {
+        const float *x = sc_row(a->x, r);
+        window(lo, a, SC_FILTER_MIN, r, hi + w * c);
+        window(hi, a, SC_FILTER_MAX, r, hi + w * c);
+        for (int64_t i = 0; i < w * c; i++) {
+            const float v = x[i / c * a->x.stride[2] + i % c], up = hi[i] - v, down = v - lo[i];
+            const float snapped = down < 0.35f * (hi[i] - lo[i]) ? lo[i] : hi[i];
+            lo[i] = up > a->threshold && down > a->threshold ? snapped : v;
+        }
+    } else {
+        window(lo, a, a->kind, r, hi + w * c);
+    }
+    copy_pixels(sc_row(a->y, r), a->y.stride[2], lo, c, w, c);
 }
 
 int sc_cpu_filter(sc_exec *x, const sc_filter_args *a)
 {
     const int64_t w = a->x.dim[2], c = a->x.dim[3];
-    return sc_cpu_rows(x, a->x.dim[0] * a->x.dim[1], (size_t)((3 * w + 2 * a->radius_x) * c), filter_row, a);
+    return sc_cpu_rows(x, a->x.dim[0] * a->x.dim[1], (size_t)((4 * w + 2 * a->radius_x) * c), filter_row, a);
 }
