@@ -2,11 +2,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../ops.h"
 #include "inpaint.h"
 
 #define SVD "stable-video-diffusion-img2vid-xt-1-1"
 
 enum { AUTO, EXTEND, NETWORK, NONE }; /* sc_settings.inpaint */
+
+int sc_inpaint_own(const sc_context *c, sc_image *im)
+{
+    sc_image copy = { 0 };
+    int ret;
+
+    if (av_buffer_is_writable(im->buf))
+        return 0;
+    if ((ret = sc_image_new(c->pools, &copy, (int)im->t.dim[0], (int)im->t.dim[1], (int)im->t.dim[2])) < 0)
+        return ret;
+    sc_copy_into(c->x, copy.t, im->t);
+    sc_image_unref(im);
+    *im = copy;
+    return 0;
+}
 
 static int none_next(sc_stage *s, sc_frame *out)
 {

@@ -1,8 +1,11 @@
-/* The tiers between which sc_inpaint_open() chooses. */
+/* The tiers between which sc_inpaint_open() chooses, and the published network. */
 #ifndef SC_INPAINT_H
 #define SC_INPAINT_H
 
 #include "stages.h"
+
+/* Makes *im safe to write to: a stage before may have kept it. */
+int sc_inpaint_own(const sc_context *c, sc_image *im);
 
 /* The background is continued into the holes. */
 int sc_inpaint_extend_open(sc_stage **s, const sc_context *c, sc_stage *from);
@@ -13,5 +16,24 @@ typedef struct sc_inpaint_files { /* folders of the published networks */
 
 /* The published network redraws windows of frames; its picture is used in the holes alone. */
 int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_inpaint_files *files);
+
+/* ---- inpaint_draw.c: StereoCrafter's networks, over pictures of up to a given size */
+
+typedef struct sc_artist sc_artist;
+
+/* Loads the networks and cuts pictures of up to h x w into tiles. */
+int sc_artist_open(sc_artist **a, const sc_context *c, const sc_inpaint_files *files, int h, int w);
+void sc_artist_close(sc_artist **a, sc_device *dev);
+
+typedef struct sc_sketch { /* one frame; the tensors may be parts of larger ones */
+    sc_tensor picture;     /* [H,W,3] 0..1, anything where there are holes */
+    sc_tensor mask;        /* [H,W,1], 1 = to be redrawn */
+    sc_tensor hole; /* [H,W,1], 1 = not seen; set to 1 in tiles that were not drawn, having nothing masked */
+    sc_tensor out;  /* [H,W,3] 0..1, the network's picture; undefined in tiles that were not drawn */
+    int64_t number; /* of the frame in the film: together with the seed, its noise */
+} sc_sketch;
+
+/* Redraws count frames of equal size as one window. */
+void sc_artist_draw(sc_exec *x, const sc_artist *a, const sc_sketch *frame, int count);
 
 #endif

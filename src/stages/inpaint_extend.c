@@ -42,22 +42,6 @@ static void fill(sc_exec *x, const sc_frame *f, const extend *e)
     sc_pop(x, m);
 }
 
-/* Makes *im safe to write to: a stage before this one may have kept it. */
-static int own(const sc_context *c, sc_image *im)
-{
-    sc_image copy = { 0 };
-    int ret;
-
-    if (av_buffer_is_writable(im->buf))
-        return 0;
-    if ((ret = sc_image_new(c->pools, &copy, (int)im->t.dim[0], (int)im->t.dim[1], (int)im->t.dim[2])) < 0)
-        return ret;
-    sc_copy_into(c->x, copy.t, im->t);
-    sc_image_unref(im);
-    *im = copy;
-    return 0;
-}
-
 static int extend_next(sc_stage *s, sc_frame *out)
 {
     extend *e = (extend *)s;
@@ -66,8 +50,8 @@ static int extend_next(sc_stage *s, sc_frame *out)
     SC_TRY(sc_stage_next(s->from, out));
     if (out->flags & SC_FRAME_CUT)
         forget(e);
-    SC_TRY(own(e->c, &out->right));
-    SC_TRY(own(e->c, &out->disp_right));
+    SC_TRY(sc_inpaint_own(e->c, &out->right));
+    SC_TRY(sc_inpaint_own(e->c, &out->disp_right));
     fill(e->c->x, out, e);
     SC_TRY(sc_exec_wait(e->c->x));
     forget(e);

@@ -1,0 +1,472 @@
+/* One window of frames through StereoCrafter's networks.
+ * pipelines/stereo_video_inpainting.py __call__() and inpainting_inference.py spatial_tiled_process(). */
+#include <math.h>
+#include <stdlib.h>
+
+#include "../nets/clip.h"
+#include "../nets/sampler.h"
+#include "../nets/unet.h"
+#include "../nets/vae.h"
+#include "../weights/weights.h"
+#include "inpaint.h"
+#include "window.h"
+
+enum {
+    SCALE = 8,     /* pixels of a latent */
+    ALIGN = 64,    /* pixels of the coarsest level's cell: sides must be multiples */
+    OVERLAP = 128, /* pixels that two tiles share, as in the reference */
+    DECODE = 2,    /* frames decoded together, as in the reference: the decoder's result depends on it */
+    FPS = 6,
+    MOTION = 127, /* the added ids: the reference gives fps 7 and subtracts 1, and no noise */
+};
+
+typedef struct grid { /* spans of tiles along one axis, in pixels */
+    int size, overlap;
+} grid;
+
+struct sc_artist {
+    sc_unet *unet;
+    sc_vae *vae;
+    sc_clip *clip;
+    sc_sampler sampler;
+    sc_precision precision;
+    float guidance;
+    uint64_t seed;
+    grid rows, columns;
+};
+
+typedef struct tile {
+    sc_span y, x;      /* pixels of the padded picture */
+    sc_tensor latents; /* [T,h,w,C] f32 */
+    bool drawn;        /* it has holes */
+} tile;
+
+typedef struct window {
+    const sc_artist *a;
+    const sc_sketch *frame;
+    int count, rows, columns, channels;
+    int64_t h, w; /* padded picture */
+    tile *tile;   /* [rows][columns] */
+} window;
+
+static int align_up(int64_t n)
+{
+    return (int)((n + ALIGN - 1) / ALIGN * ALIGN);
+}
+
+/* The fewest tiles of at most max pixels, then as small as that number allows. */
+static grid plan_axis(int n, int max)
+{
+    const int overlap = SC_MIN(OVERLAP, max / 2 / ALIGN * ALIGN), all = align_up(n);
+    const int count = sc_span_count(all, max, overlap);
+
+    return (grid){ align_up((all + (count - 1) * overlap + count - 1) / count), overlap };
+}
+
+static int open_unet(sc_artist *a, const sc_context *c, const char *path)
+{
+    sc_config *cfg = NULL;
+    sc_loader *ld = NULL;
+    sc_unet_config u;
+    int ret;
+
+    SC_TRY(sc_config_open(&cfg, path, c->log));
+    sc_unet_config_read(&u, cfg);
+    SC_TRY(sc_loader_open(&ld, path, "diffusion_pytorch_model", c->x,
+                          c->precision.net[SC_NET_INPAINT_UNET].weight, c->log));
+    ret = sc_unet_open(&a->unet, &u, &ld, c->x);
+fail:
+    sc_config_close(&cfg);
+    return ret;
+}
+
+static int open_vae(sc_artist *a, const sc_context *c, const char *path)
+{
+    sc_config *cfg = NULL;
+    sc_loader *ld = NULL;
+    sc_vae_config v;
+    int ret;
+
+    SC_TRY(sc_config_open(&cfg, path, c->log));
+    sc_vae_config_read(&v, cfg);
+    SC_TRY(sc_loader_open(&ld, path, "diffusion_pytorch_model", c->x, c->precision.net[SC_NET_VAE].weight,
+                          c->log));
+    ret = sc_vae_open(&a->vae, &v, &ld, c->x);
+fail:
+    sc_config_close(&cfg);
+    return ret;
+}
+
+static int open_clip(sc_artist *a, const sc_context *c, const char *path)
+{
+    sc_config *cfg = NULL;
+    sc_loader *ld = NULL;
+    sc_clip_config l;
+    int ret;
+
+    SC_TRY(sc_config_open(&cfg, path, c->log));
+    sc_clip_config_read(&l, cfg);
+    SC_TRY(sc_loader_open(&ld, path, "model", c->x, c->precision.net[SC_NET_CLIP].weight, c->log));
+    ret = sc_clip_open(&a->clip, &l, &ld, c->x);
+fail:
+    sc_config_close(&cfg);
+    return ret;
+}
+
+int sc_artist_open(sc_artist **out, const sc_context *c, const sc_inpaint_files *files, int h, int w)
+{
+    sc_artist *a = calloc(1, sizeof(*a));
+    int ret;
+
+    if (!a)
+        return sc_fail(c->log, -ENOMEM, "inpaint", "out of memory");
+    a->precision = c->precision;
+    a->guidance = (float)c->set->inpaint_guidance;
+    a->seed = (uint64_t)c->set->seed;
+    /* The network was trained on 576 x 1024: tiles keep near its shape. */
+    a->rows = plan_axis(h, align_up(c->set->inpaint_tile * 5 / 8));
+    a->columns = plan_axis(w, align_up(c->set->inpaint_tile));
+    sc_sampler_init(&a->sampler, c->set->inpaint_steps);
+    SC_TRY(open_unet(a, c, files->unet));
+    SC_TRY(open_vae(a, c, files->vae));
+    SC_TRY(open_clip(a, c, files->clip));
+
+    const sc_unet_config *u = sc_unet_get_config(a->unet);
+    const int channels = sc_vae_get_config(a->vae)->latent_channels;
+    if (u->in_channels != 2 * channels + 1 || u->out_channels != channels)
+        ret =
+            sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint", "%s: %d input and %d output channels, want %d and %d",
+                    files->unet, u->in_channels, u->out_channels, 2 * channels + 1, channels);
+    else if (u->cross_attention_dim != sc_clip_get_config(a->clip)->projection_dim)
+        ret = sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint", "%s: context of %d numbers, but %s gives %d",
+                      files->unet, u->cross_attention_dim, files->clip,
+                      sc_clip_get_config(a->clip)->projection_dim);
+    if (ret < 0)
+        goto fail;
+    sc_log(c->log, SC_LOG_INFO, "inpaint", "StereoCrafter, %lld parameters, tiles of %dx%d",
+           (long long)sc_unet_params(a->unet), a->columns.size, a->rows.size);
+    *out = a;
+    return 0;
+fail:
+    sc_artist_close(&a, c->x->dev);
+    return ret;
+}
+
+void sc_artist_close(sc_artist **a, sc_device *dev)
+{
+    if (!*a)
+        return;
+    sc_unet_close(&(*a)->unet, dev);
+    sc_vae_close(&(*a)->vae, dev);
+    sc_clip_close(&(*a)->clip, dev);
+    free(*a);
+    *a = NULL;
+}
+
+/* The part of a picture that a tile covers: less than the tile at the right and bottom edge. */
+static sc_tensor in_tile(sc_tensor picture, const tile *t)
+{
+    const int64_t h = SC_MIN(t->y.count, picture.dim[0] - t->y.begin);
+    const int64_t w = SC_MIN(t->x.count, picture.dim[1] - t->x.begin);
+
+    return sc_slice(sc_slice(picture, 0, t->y.begin, h), 1, t->x.begin, w);
+}
+
+/* to[h,w,C] = the tile of a picture; what lies beyond its right and bottom edge repeats the edge. */
+static void cut(sc_exec *x, sc_tensor to, sc_tensor picture, const tile *t)
+{
+    const sc_tensor from = in_tile(picture, t), top = sc_slice(to, 0, 0, from.dim[0]);
+    const int64_t h = from.dim[0], w = from.dim[1];
+
+    sc_copy_into(x, sc_slice(top, 1, 0, w), from);
+    if (w < to.dim[1]) {
+        const sc_tensor rest = sc_slice(top, 1, w, to.dim[1] - w);
+
+        sc_copy_into(x, rest, sc_broadcast(sc_slice(top, 1, w - 1, 1), 3, rest.dim));
+    }
+    if (h < to.dim[0]) {
+        const sc_tensor rest = sc_slice(to, 0, h, to.dim[0] - h);
+
+        sc_copy_into(x, rest, sc_broadcast(sc_slice(to, 0, h - 1, 1), 3, rest.dim));
+    }
+}
+
+/* y = scale * y + offset, clamped to 0..1 where asked for. */
+static void rescale(sc_exec *x, sc_tensor y, float scale, float offset, bool clamp)
+{
+    sc_colour_into(x, &(sc_colour_args){ .y = y,
+                                         .a = y,
+                                         .m1 = { scale, 0, 0, 0, scale, 0, 0, 0, scale },
+                                         .t = { offset, offset, offset },
+                                         .hi = clamp ? 1 : 0 });
+}
+
+/* mask[h,w,1], 0 or 1, of a tile. The reference looks at pixel (8i, 8j) alone, so that a hole narrower than 8
+ * pixels may vanish from what the network is told; here a cell is a hole if any pixel of it is. */
+static void encode_mask(sc_exec *x, sc_tensor mask, sc_tensor picture, const tile *t)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor full = sc_new(x, SC_F32, SC_DIMS(1, t->y.count, t->x.count, 1)),
+                    wide = sc_new_like(x, full);
+    const sc_tensor binary = sc_new(x, SC_U8, mask.ndim, mask.dim);
+    sc_tensor cells = sc_index(wide, 0);
+
+    cut(x, sc_index(full, 0), picture, t);
+    sc_filter_into(
+        x, &(sc_filter_args){
+               .y = wide, .x = full, .kind = SC_FILTER_MAX, .radius_x = SCALE / 2, .radius_y = SCALE / 2 });
+    for (int i = 0; i < 2; i++) { /* the window's centre, in each cell */
+        cells = sc_slice(cells, i, SCALE / 2, cells.dim[i] - SCALE / 2);
+        cells.dim[i] = mask.dim[i];
+        cells.stride[i] *= SCALE;
+    }
+    sc_copy_into(x, binary, cells);
+    sc_copy_into(x, mask, binary);
+    sc_pop(x, m);
+}
+
+/* The conditions of a tile: latents and mask of every frame, CLIP's token of the first. */
+static void encode(sc_exec *x, const window *w, const tile *t, sc_tensor latents, sc_tensor mask,
+                   sc_tensor token)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor picture = sc_new(x, SC_F32, SC_DIMS(1, t->y.count, t->x.count, 3));
+
+    for (int i = 0; i < w->count; i++) {
+        cut(x, sc_index(picture, 0), w->frame[i].picture, t);
+        if (i == 0) {
+            x->act = w->a->precision.net[SC_NET_CLIP].act;
+            sc_clip_embed(x, token, w->a->clip, picture);
+        }
+        rescale(x, picture, 2, -1, false);
+        x->act = w->a->precision.net[SC_NET_VAE].act;
+        sc_vae_encode(x, sc_slice(latents, 0, i, 1), w->a->vae, picture);
+        encode_mask(x, sc_index(mask, i), w->frame[i].mask, t);
+    }
+    sc_pop(x, m);
+}
+
+/* Noise depends on the seed, the frame and the place in the picture, not on windows and tiles: what is drawn
+ * twice starts from the same. */
+static void draw_noise(sc_exec *x, const window *w, const tile *t)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor all = sc_new(x, SC_F32, SC_DIMS(w->h / SCALE, w->w / SCALE, w->channels));
+
+    for (int i = 0; i < w->count; i++) {
+        const sc_tensor rows = sc_slice(all, 0, t->y.begin / SCALE, t->y.count / SCALE);
+
+        sc_randn_into(x, all, w->a->seed, (uint64_t)(w->frame[i].number * sc_tensor_count(all)));
+        sc_axpby_into(x, sc_index(t->latents, i), w->a->sampler.init,
+                      sc_slice(rows, 1, t->x.begin / SCALE, t->x.count / SCALE), 0, SC_NONE, SC_ACT_NONE);
+    }
+    sc_pop(x, m);
+}
+
+static void draw_tile(sc_exec *x, const window *w, const tile *t)
+{
+    const sc_mark m = sc_push(x);
+    const int64_t *dim = t->latents.dim, c = w->channels;
+    const sc_tensor in = sc_new(x, SC_F32, SC_DIMS(dim[0], dim[1], dim[2], 2 * c + 1)),
+                    none = sc_new_like(x, in);
+    const sc_tensor v = sc_new_like(x, t->latents), v_none = sc_new_like(x, t->latents);
+    const sc_tensor token =
+        sc_new(x, SC_F32, SC_DIMS(1, sc_unet_get_config(w->a->unet)->cross_attention_dim));
+    const sc_tensor no_token = sc_new_like(x, token);
+    const bool guided = w->a->guidance != 1;
+
+    encode(x, w, t, sc_slice(in, 3, c, c), sc_slice(in, 3, 2 * c, 1), token);
+    draw_noise(x, w, t);
+    x->act = w->a->precision.net[SC_NET_INPAINT_UNET].act;
+    for (int i = 0; i < w->a->sampler.steps; i++) {
+        sc_unet_cond cond = { .context = token, .fps = FPS, .motion = MOTION };
+        const float timestep = w->a->sampler.timestep[i];
+
+        sc_sampler_scale(x, sc_slice(in, 3, 0, c), t->latents, &w->a->sampler, i);
+        sc_unet_forward(x, v, w->a->unet, in, timestep, &cond);
+        if (guided) { /* away from what is drawn without latents, mask and token */
+            sc_axpby_into(x, none, 0, in, 0, SC_NONE, SC_ACT_NONE);
+            sc_axpby_into(x, no_token, 0, token, 0, SC_NONE, SC_ACT_NONE);
+            sc_copy_into(x, sc_slice(none, 3, 0, c), sc_slice(in, 3, 0, c));
+            cond.context = no_token;
+            sc_unet_forward(x, v_none, w->a->unet, none, timestep, &cond);
+            sc_axpby_into(x, v, w->a->guidance, v, 1 - w->a->guidance, v_none, SC_ACT_NONE);
+        }
+        sc_sampler_step(x, t->latents, v, &w->a->sampler, i);
+    }
+    sc_pop(x, m);
+}
+
+/* Weights of the later of two tiles over n shared cells, the rest 1, along one axis of a tensor of 1s
+ * otherwise. */
+static sc_tensor ramp(sc_exec *x, int64_t n, int64_t size, int axis, int ndim)
+{
+    int64_t dim[SC_MAX_DIM] = { 1, 1, 1, 1, 1 };
+    float w[8192]; /* the largest tile that can be asked for */
+    sc_tensor t;
+
+    dim[axis] = size;
+    t = sc_new(x, SC_F32, ndim, dim);
+    for (int64_t k = 0; k < size; k++)
+        w[k] = k < n ? sc_fade((int)k, (int)n) : 1;
+    sc_upload(x, t, w);
+    return t;
+}
+
+/* Cross-fades what two neighbours share, in both of them: the reference fades the later tile alone and
+ * decodes all at once; here each tile is decoded by itself, which bounds memory, and both must then say the
+ * same. */
+static void blend(sc_exec *x, const tile *a, const tile *b, int axis)
+{
+    const sc_mark m = sc_push(x);
+    const sc_span *sa = axis == 1 ? &a->y : &a->x, *sb = axis == 1 ? &b->y : &b->x;
+    const int64_t n = (sa->begin + sa->count - sb->begin) / SCALE;
+
+    if (!a->drawn || !b->drawn)
+        return;
+    const sc_tensor of_a = sc_slice(a->latents, axis, sa->count / SCALE - n, n);
+    const sc_tensor of_b = sc_slice(b->latents, axis, 0, n), mixed = sc_new(x, SC_F32, of_a.ndim, of_a.dim);
+    const int64_t dim[4] = { of_a.dim[0], of_a.dim[1], of_a.dim[2], 1 };
+
+    sc_mix_into(x, &(sc_mix_args){
+                       .y = mixed, .m = sc_broadcast(ramp(x, n, n, axis, 4), 4, dim), .a = of_b, .b = of_a });
+    sc_copy_into(x, of_a, mixed);
+    sc_copy_into(x, of_b, mixed);
+    sc_pop(x, m);
+}
+
+static tile *tile_at(const window *w, int row, int column)
+{
+    return &w->tile[row * w->columns + column];
+}
+
+/* Pixels that tile (row, column) shares with the one before it along an axis, if that was drawn. */
+static int64_t shared(const window *w, int row, int column, int axis)
+{
+    const tile *t = tile_at(w, row, column), *before;
+
+    if (axis ? !column : !row)
+        return 0;
+    before = tile_at(w, row - !axis, column - axis);
+    if (!before->drawn)
+        return 0;
+    return axis ? before->x.begin + before->x.count - t->x.begin
+                : before->y.begin + before->y.count - t->y.begin;
+}
+
+/* Decodes a tile into the frames, faded over the tiles above and to the left. */
+static void decode(sc_exec *x, const window *w, int row, int column)
+{
+    const sc_mark m = sc_push(x);
+    const tile *t = tile_at(w, row, column);
+    const int64_t th = t->y.count, tw = t->x.count;
+    const sc_tensor weight = sc_new(x, SC_F32, SC_DIMS(th, tw, 1)),
+                    picture = sc_new(x, SC_F32, SC_DIMS(DECODE, th, tw, 3));
+    const sc_tensor wy = sc_broadcast(ramp(x, shared(w, row, column, 0), th, 0, 3), 3, weight.dim);
+    const sc_tensor wx = sc_broadcast(ramp(x, shared(w, row, column, 1), tw, 1, 3), 3, weight.dim);
+    const float unscale = 1 / sc_vae_get_config(w->a->vae)->scaling_factor;
+
+    sc_axpby_into(x, weight, 0, wx, 0, SC_NONE, SC_ACT_NONE);
+    sc_mix_into(x, &(sc_mix_args){ .y = weight, .m = wy, .a = wx, .b = weight }); /* the product */
+    sc_axpby_into(x, t->latents, unscale, t->latents, 0, SC_NONE, SC_ACT_NONE);
+    x->act = w->a->precision.net[SC_NET_VAE].act;
+    for (int i = 0; i < w->count; i += DECODE) {
+        const int n = SC_MIN(DECODE, w->count - i);
+
+        sc_vae_decode(x, sc_slice(picture, 0, 0, n), w->a->vae, sc_slice(t->latents, 0, i, n));
+        rescale(x, picture, 0.5f, 0.5f, true);
+        for (int k = 0; k < n; k++) {
+            const sc_tensor to = in_tile(w->frame[i + k].out, t);
+            const sc_tensor from = sc_slice(sc_slice(sc_index(picture, k), 0, 0, to.dim[0]), 1, 0, to.dim[1]);
+            const sc_tensor fade = sc_slice(sc_slice(weight, 0, 0, to.dim[0]), 1, 0, to.dim[1]);
+
+            sc_mix_into(x, &(sc_mix_args){ .y = to, .m = fade, .a = from, .b = to });
+        }
+    }
+    sc_pop(x, m);
+}
+
+/* Whether any frame has a hole in the tile. */
+static bool has_holes(sc_exec *x, const window *w, const tile *t)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2));
+    bool found = false;
+
+    for (int i = 0; i < w->count && !found; i++) {
+        float least_most[2] = { 0, 1 }; /* a run without memory draws every tile */
+
+        sc_minmax_into(x, &(sc_minmax_args){ .y = range, .x = in_tile(w->frame[i].mask, t), .q_hi = 1 });
+        sc_download(x, least_most, range);
+        found = least_most[1] > 0;
+    }
+    sc_pop(x, m);
+    return found;
+}
+
+/* Nothing will have been drawn in the tile: nobody may compare it with what was seen. */
+static void hide(sc_exec *x, const window *w, const tile *t)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor one = sc_new(x, SC_F32, SC_DIMS(1, 1, 1));
+    const float unit = 1;
+
+    sc_upload(x, one, &unit);
+    for (int i = 0; i < w->count; i++) {
+        const sc_tensor hole = in_tile(w->frame[i].hole, t);
+
+        sc_copy_into(x, hole, sc_broadcast(one, 3, hole.dim));
+    }
+    sc_pop(x, m);
+}
+
+static void draw_window(sc_exec *x, window *w)
+{
+    for (int r = 0; r < w->rows; r++) {
+        for (int c = 0; c < w->columns; c++) {
+            tile *t = tile_at(w, r, c);
+
+            sc_span_at(&t->y, r, (int)w->h, w->a->rows.size, w->a->rows.overlap);
+            sc_span_at(&t->x, c, (int)w->w, w->a->columns.size, w->a->columns.overlap);
+            if (!(t->drawn = has_holes(x, w, t))) {
+                hide(x, w, t);
+                continue;
+            }
+            t->latents =
+                sc_new(x, SC_F32, SC_DIMS(w->count, t->y.count / SCALE, t->x.count / SCALE, w->channels));
+            draw_tile(x, w, t);
+        }
+    }
+    for (int r = 1; r < w->rows; r++)
+        for (int c = 0; c < w->columns; c++)
+            blend(x, tile_at(w, r - 1, c), tile_at(w, r, c), 1);
+    for (int r = 0; r < w->rows; r++)
+        for (int c = 1; c < w->columns; c++)
+            blend(x, tile_at(w, r, c - 1), tile_at(w, r, c), 2);
+    for (int r = 0; r < w->rows; r++)
+        for (int c = 0; c < w->columns; c++)
+            if (tile_at(w, r, c)->drawn)
+                decode(x, w, r, c);
+}
+
+void sc_artist_draw(sc_exec *x, const sc_artist *a, const sc_sketch *frame, int count)
+{
+    const sc_mark m = sc_push(x);
+    const sc_dtype act = x->act;
+    window w = { .a = a,
+                 .frame = frame,
+                 .count = count,
+                 .channels = sc_vae_get_config(a->vae)->latent_channels,
+                 .h = align_up(frame->mask.dim[0]),
+                 .w = align_up(frame->mask.dim[1]) };
+
+    w.rows = sc_span_count((int)w.h, a->rows.size, a->rows.overlap);
+    w.columns = sc_span_count((int)w.w, a->columns.size, a->columns.overlap);
+    if (!(w.tile = calloc((size_t)w.rows * (size_t)w.columns, sizeof(*w.tile))))
+        sc_exec_fail(x, -ENOMEM, "no memory for %d x %d tiles", w.rows, w.columns);
+    else
+        draw_window(x, &w);
+    free(w.tile);
+    x->act = act;
+    sc_pop(x, m);
+}
