@@ -11,7 +11,12 @@
  * action raises the bar by itself. On a dozen real clips steady shots score under 0.16, a shaken hand-held
  * camera 0.35, true cuts 0.36 to 1.3. */
 enum { THUMB_W = 64, THUMB_H = 36, THUMB = THUMB_W * THUMB_H * 3, SHIFT_X = 4, SHIFT_Y = 2 };
-enum { BEFORE = 3, AFTER = 4, LINE = BEFORE + 1 + AFTER };
+enum {
+    BEFORE = 4,
+    AFTER = 4,
+    LINE = BEFORE + 1 + AFTER
+};                                       /* frames looked at on either side: the longest flash */
+enum { STEPS = 2 };                      /* from frame to frame on either side that say how steady it is */
 static const float cut_distance = 0.35f; /* least distance across a cut */
 static const float cut_ratio = 2;        /* and in units of the steady distance around it */
 static const float steady_floor = 0.02f; /* noise of a picture at rest */
@@ -102,12 +107,12 @@ static bool is_cut(const shots *s, int64_t f)
         return true;
     if ((across = distance(s, f - 1, f)) < cut_distance)
         return false;
-    for (int64_t i = SC_MAX(first, f - 2); i < f; i++)
+    for (int64_t i = first; i < f; i++)
         for (int64_t j = f; j <= last; j++)
             across = SC_MIN(across, distance(s, i, j));
-    for (int64_t i = first; i < f - 1; i++)
+    for (int64_t i = SC_MAX(first, f - 1 - STEPS); i < f - 1; i++)
         steady = SC_MAX(steady, distance(s, i, i + 1));
-    for (int64_t j = f; j < last && j < f + 2; j++)
+    for (int64_t j = f; j < last && j < f + STEPS; j++)
         steady = SC_MAX(steady, distance(s, j, j + 1));
     return across >= cut_distance && across >= cut_ratio * (steady + steady_floor);
 }
