@@ -1,0 +1,153 @@
+/* The CUDA device's table, memory and stream. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.cuh"
+
+extern "C" {
+int sc_conv_plans_open(struct sc_conv_plans **p);
+void sc_conv_plans_close(struct sc_conv_plans **p);
+}
+
+static int cuda_alloc(sc_device *dev, void **out, size_t bytes)
+{
+    cudaSetDevice(((sc_cuda *)dev->priv)->id);
+    if (cudaMalloc(out, bytes ? bytes : 1) == cudaSuccess)
+        return 0;
+    cudaGetLastError(); /* out of memory is not sticky: the next call must not report it again */
+    return -ENOMEM;
+}
+
+static void cuda_free(sc_device *dev, void *p)
+{
+    cudaSetDevice(((sc_cuda *)dev->priv)->id);
+    cudaFree(p); /* waits for the device: nothing still reads it */
+}
+
+static int cuda_upload(sc_exec *x, void *dst, const void *src, size_t bytes)
+{
+    /* From pageable memory this returns once src has been read, so the caller may reuse it at once. */
+    return sc_cuda_check(x, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, sc_cuda_of(x)->stream), "upload");
+}
+
+static int cuda_download(sc_exec *x, void *dst, const void *src, size_t bytes)
+{
+    const cudaStream_t s = sc_cuda_of(x)->stream;
+    const int ret = sc_cuda_check(x, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, s), "download");
+
+    return ret < 0 ? ret : sc_cuda_check(x, cudaStreamSynchronize(s), "download");
+}
+
+static int cuda_wait(sc_exec *x)
+{
+    return sc_cuda_check(x, cudaStreamSynchronize(sc_cuda_of(x)->stream), "wait");
+}
+
+static void cuda_close(sc_device *dev)
+{
+    sc_cuda *c = (sc_cuda *)dev->priv;
+
+    if (c) {
+        cudaSetDevice(c->id);
+        if (c->stream)
+            cudaStreamSynchronize(c->stream);
+        sc_conv_plans_close(&c->plans);
+        if (c->dnn)
+            cudnnDestroy(c->dnn);
+        if (c->lt)
+            cublasLtDestroy(c->lt);
+        cudaFree(c->workspace);
+        if (c->stream)
+            cudaStreamDestroy(c->stream);
+    }
+    free(c);
+    free(dev);
+}
+
+static const sc_ops cuda_ops = {
+    .alloc = cuda_alloc,
+    .free = cuda_free,
+    .upload = cuda_upload,
+    .download = cuda_download,
+    .wait = cuda_wait,
+    .close = cuda_close,
+    .copy = sc_cuda_copy,
+    .linear = sc_cuda_linear,
+    .conv2d = sc_cuda_conv2d,
+    .group_norm = sc_cuda_group_norm,
+    .layer_norm = sc_cuda_layer_norm,
+    .attention = sc_cuda_attention,
+    .axpby = sc_cuda_axpby,
+    .randn = sc_cuda_randn,
+    .resize = sc_cuda_resize,
+    .image_in = sc_cuda_image_in,
+    .image_out = sc_cuda_image_out,
+    .minmax = sc_cuda_minmax,
+    .moments = sc_cuda_moments,
+    .splat = sc_cuda_splat,
+    .fill = sc_cuda_fill,
+    .filter = sc_cuda_filter,
+    .colour = sc_cuda_colour,
+    .mix = sc_cuda_mix,
+};
+
+int sc_cuda_count(void)
+{
+    int n = 0;
+
+    if (cudaGetDeviceCount(&n) != cudaSuccess) {
+        cudaGetLastError();
+        return 0;
+    }
+    return n;
+}
+
+static int open_libraries(sc_cuda *c)
+{
+    if (cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking) != cudaSuccess ||
+        cudaMalloc(&c->workspace, SC_CUDA_WORKSPACE) != cudaSuccess ||
+        cublasLtCreate(&c->lt) != CUBLAS_STATUS_SUCCESS || cudnnCreate(&c->dnn) != CUDNN_STATUS_SUCCESS ||
+        cudnnSetStream(c->dnn, c->stream) != CUDNN_STATUS_SUCCESS)
+        return SC_ERR_DEVICE;
+    return sc_conv_plans_open(&c->plans);
+}
+
+int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *log)
+{
+    const char *number = strchr(o->name, ':');
+    const int id = number ? atoi(number + 1) : 0, count = sc_cuda_count();
+    cudaDeviceProp p;
+    int ret;
+
+    if (id < 0 || id >= count)
+        return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\" asks for GPU %d, there are %d", o->name, id, count);
+    if (cudaSetDevice(id) != cudaSuccess || cudaGetDeviceProperties(&p, id) != cudaSuccess)
+        return sc_fail(log, SC_ERR_DEVICE, "device", "cuda:%d: %s", id, cudaGetErrorString(cudaGetLastError()));
+
+    sc_device *dev = (sc_device *)calloc(1, sizeof(*dev));
+    sc_cuda *c = (sc_cuda *)calloc(1, sizeof(*c));
+    if (!dev || !c) {
+        free(dev);
+        free(c);
+        return sc_fail(log, -ENOMEM, "device", "out of memory for the device");
+    }
+    c->ops = cuda_ops;
+    c->id = id;
+    c->arch = 10 * p.major + p.minor;
+    c->processors = p.multiProcessorCount;
+    dev->priv = c;
+    dev->ops = &c->ops;
+    dev->dtypes = 1u << SC_F32 | 1u << SC_F16 | 1u << SC_BF16;
+    dev->threads = o->threads;
+    snprintf(dev->name, sizeof(dev->name), "cuda:%d", id);
+    snprintf(dev->description, sizeof(dev->description), "%.60s, %.1f GiB, compute capability %d.%d, cuDNN %zu", p.name,
+             (double)p.totalGlobalMem / (1 << 30), p.major, p.minor, cudnnGetVersion());
+    if ((ret = open_libraries(c)) < 0) {
+        cuda_close(dev);
+        return sc_fail(log, ret, "device", "cuda:%d: cuBLAS or cuDNN did not start: %s", id,
+                       cudaGetErrorString(cudaGetLastError()));
+    }
+    *out = dev;
+    return 0;
+}
