@@ -4,13 +4,34 @@
 #include "../kernels/cpu/cpu.h"
 #include "../kernels/null/null.h"
 
+#if SC_CUDA
+#include "../kernels/cuda/cuda.h"
+#else
+static int sc_cuda_count(void)
+{
+    return 0;
+}
+
+static int sc_cuda_open(sc_device **dev, const sc_device_options *o, const sc_logger *log)
+{
+    (void)dev;
+    return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\": this build is for the CPU only", o->name);
+}
+#endif
+
 int sc_device_open(sc_device **dev, const sc_device_options *o, const sc_logger *log)
 {
-    if (!strcmp(o->name, "auto") || !strcmp(o->name, "cpu"))
-        return sc_cpu_open(dev, o, log);
-    if (!strcmp(o->name, "null"))
-        return sc_null_open(dev, o, log);
-    return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\" is not a device of this build (auto, cpu)",
+    sc_device_options known = *o;
+
+    if (!strcmp(o->name, "auto"))
+        known.name = sc_cuda_count() > 0 ? "cuda:0" : "cpu";
+    if (!strcmp(known.name, "cpu"))
+        return sc_cpu_open(dev, &known, log);
+    if (!strcmp(known.name, "null"))
+        return sc_null_open(dev, &known, log);
+    if (!strcmp(known.name, "cuda") || !strncmp(known.name, "cuda:", 5))
+        return sc_cuda_open(dev, &known, log);
+    return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\" is not a device (auto, cpu, cuda, cuda:1)",
                    o->name);
 }
 

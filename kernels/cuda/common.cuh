@@ -10,19 +10,30 @@
 
 #include "cuda.h"
 
-/* Scratch of library calls and of reductions over blocks; cuBLASLt's documentation recommends 32 MiB for Hopper. */
+/* Scratch of library calls and of reductions over blocks; cuBLASLt's documentation recommends 32 MiB for
+ * Hopper. */
 #define SC_CUDA_WORKSPACE ((size_t)32 << 20)
 
-struct sc_conv_plans; /* conv.cu: cuDNN execution plans by shape */
+struct sc_conv_plans;   /* conv.cu: cuDNN execution plans by shape */
+struct sc_linear_plans; /* linear.cu: cuBLASLt algorithms by shape */
+
+extern "C" {
+int sc_conv_plans_open(struct sc_conv_plans **p);
+void sc_conv_plans_close(struct sc_conv_plans **p);
+int sc_linear_plans_open(struct sc_linear_plans **p);
+void sc_linear_plans_close(struct sc_linear_plans **p);
+}
 
 struct sc_cuda {
-    sc_ops ops; /* dev->ops points here */
+    sc_ops ops;   /* dev->ops points here */
     int id, arch; /* ordinal; 10 * major + minor */
     int processors;
+    bool tf32; /* fp32 products by tensor cores that keep 10 bits of each factor's mantissa */
     cudaStream_t stream;
     cublasLtHandle_t lt;
     cudnnHandle_t dnn;
-    struct sc_conv_plans *plans;
+    struct sc_conv_plans *conv;
+    struct sc_linear_plans *linear;
     void *workspace; /* SC_CUDA_WORKSPACE bytes, used by one op at a time: the stream is in order */
 };
 
@@ -58,8 +69,37 @@ template <typename T> __device__ __forceinline__ T sc_from_f32(float v)
     return (T)v; /* round to nearest even for half types */
 }
 
-/* Calls f with a null pointer of the element type of t: `sc_by_type(t, [&](auto *p) { using T = ...; })`. Float types that
- * networks compute with; -EINVAL for others. */
+template <typename T> struct sc_type_of;
+template <> struct sc_type_of<float> {
+    static constexpr cudaDataType_t cuda = CUDA_R_32F;
+    static constexpr cudnnDataType_t cudnn = CUDNN_DATA_FLOAT;
+};
+template <> struct sc_type_of<__half> {
+    static constexpr cudaDataType_t cuda = CUDA_R_16F;
+    static constexpr cudnnDataType_t cudnn = CUDNN_DATA_HALF;
+};
+template <> struct sc_type_of<__nv_bfloat16> {
+    static constexpr cudaDataType_t cuda = CUDA_R_16BF;
+    static constexpr cudnnDataType_t cudnn = CUDNN_DATA_BFLOAT16;
+};
+
+/* act(v); SC_ACT_GEGLU is not one of one number. */
+__device__ __forceinline__ float sc_act_f32(sc_act act, float v)
+{
+    switch (act) {
+    case SC_ACT_SILU:
+        return v / (1 + expf(-v));
+    case SC_ACT_GELU:
+        return 0.5f * v * (1 + erff(v * 0.70710678f));
+    case SC_ACT_QUICK_GELU:
+        return v / (1 + expf(-1.702f * v));
+    default:
+        return v;
+    }
+}
+
+/* Calls f with a null pointer of the element type of t: `sc_by_type(t, [&](auto *p) { using T = ...; })`.
+ * Float types that networks compute with; -EINVAL for others. */
 template <typename F> static int sc_by_type(sc_dtype t, F f)
 {
     switch (t) {

@@ -5,11 +5,6 @@
 
 #include "common.cuh"
 
-extern "C" {
-int sc_conv_plans_open(struct sc_conv_plans **p);
-void sc_conv_plans_close(struct sc_conv_plans **p);
-}
-
 static int cuda_alloc(sc_device *dev, void **out, size_t bytes)
 {
     cudaSetDevice(((sc_cuda *)dev->priv)->id);
@@ -28,7 +23,8 @@ static void cuda_free(sc_device *dev, void *p)
 static int cuda_upload(sc_exec *x, void *dst, const void *src, size_t bytes)
 {
     /* From pageable memory this returns once src has been read, so the caller may reuse it at once. */
-    return sc_cuda_check(x, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, sc_cuda_of(x)->stream), "upload");
+    return sc_cuda_check(x, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, sc_cuda_of(x)->stream),
+                         "upload");
 }
 
 static int cuda_download(sc_exec *x, void *dst, const void *src, size_t bytes)
@@ -52,7 +48,8 @@ static void cuda_close(sc_device *dev)
         cudaSetDevice(c->id);
         if (c->stream)
             cudaStreamSynchronize(c->stream);
-        sc_conv_plans_close(&c->plans);
+        sc_conv_plans_close(&c->conv);
+        sc_linear_plans_close(&c->linear);
         if (c->dnn)
             cudnnDestroy(c->dnn);
         if (c->lt)
@@ -110,7 +107,8 @@ static int open_libraries(sc_cuda *c)
         cublasLtCreate(&c->lt) != CUBLAS_STATUS_SUCCESS || cudnnCreate(&c->dnn) != CUDNN_STATUS_SUCCESS ||
         cudnnSetStream(c->dnn, c->stream) != CUDNN_STATUS_SUCCESS)
         return SC_ERR_DEVICE;
-    return sc_conv_plans_open(&c->plans);
+    const int ret = sc_conv_plans_open(&c->conv);
+    return ret < 0 ? ret : sc_linear_plans_open(&c->linear);
 }
 
 int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *log)
@@ -121,9 +119,11 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     int ret;
 
     if (id < 0 || id >= count)
-        return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\" asks for GPU %d, there are %d", o->name, id, count);
+        return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\" asks for GPU %d, there are %d",
+                       o->name, id, count);
     if (cudaSetDevice(id) != cudaSuccess || cudaGetDeviceProperties(&p, id) != cudaSuccess)
-        return sc_fail(log, SC_ERR_DEVICE, "device", "cuda:%d: %s", id, cudaGetErrorString(cudaGetLastError()));
+        return sc_fail(log, SC_ERR_DEVICE, "device", "cuda:%d: %s", id,
+                       cudaGetErrorString(cudaGetLastError()));
 
     sc_device *dev = (sc_device *)calloc(1, sizeof(*dev));
     sc_cuda *c = (sc_cuda *)calloc(1, sizeof(*c));
@@ -136,12 +136,14 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     c->id = id;
     c->arch = 10 * p.major + p.minor;
     c->processors = p.multiProcessorCount;
+    c->tf32 = o->tf32;
     dev->priv = c;
     dev->ops = &c->ops;
     dev->dtypes = 1u << SC_F32 | 1u << SC_F16 | 1u << SC_BF16;
     dev->threads = o->threads;
     snprintf(dev->name, sizeof(dev->name), "cuda:%d", id);
-    snprintf(dev->description, sizeof(dev->description), "%.60s, %.1f GiB, compute capability %d.%d, cuDNN %zu", p.name,
+    snprintf(dev->description, sizeof(dev->description),
+             "%.60s, %.1f GiB, compute capability %d.%d, cuDNN %zu", p.name,
              (double)p.totalGlobalMem / (1 << 30), p.major, p.minor, cudnnGetVersion());
     if ((ret = open_libraries(c)) < 0) {
         cuda_close(dev);
