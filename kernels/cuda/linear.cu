@@ -1,0 +1,302 @@
+/* Linear layers by cuBLASLt.
+ *
+ *   y[m,n] = act(sum_k x[m,k] w[n,k] + b[n]) + add[m,n]        GEGLU: y = v * gelu(g), w = [v rows; g rows]
+ *
+ * Rows lie `stride[0]` apart. To cuBLASLt, which counts columns first, y is the N x M matrix w^T' x. Sums are
+ * f32, and the result is rounded once. Without an activation one call does it all: the bias (in y's type, as
+ * cuBLASLt wants it) by its epilogue, `add` as its C with beta = 1. Otherwise the f32 product goes to
+ * scratch, some rows at a time so that it stays in L2, and k_linear_finish makes y of it: one more read and
+ * write of L2, none of memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.cuh"
+#include "plan.h"
+
+#define SCRATCH                                                                                              \
+    ((size_t)16 << 20) /* of the workspace, for f32 products: a fraction of the L2 of a large GPU */
+#define BIAS_END ((size_t)1 << 20) /* before the rest, for a bias in y's type */
+
+enum { MAX_PLANS = 512, CANDIDATES = 8 };
+
+/* All that the choice of an algorithm depends on; int64_t throughout, so that it compares as bytes. */
+typedef struct linear_shape {
+    int64_t m, n, k, in, out, ldx, ldy, ldc, bias, add, tf32;
+    int64_t align_x, align_w, align_y, align_c, room;
+} linear_shape;
+
+typedef struct linear_plan {
+    linear_shape s;
+    cublasLtMatmulAlgo_t algo;
+} linear_plan;
+
+struct sc_linear_plans {
+    linear_plan plan[MAX_PLANS];
+    int count, oldest;
+};
+
+typedef struct linear_call { /* one product */
+    linear_shape s;
+    const void *x, *w, *bias, *c;
+    void *y, *room;
+} linear_call;
+
+typedef struct linear_desc {
+    cublasLtMatmulDescOpaque_t op;
+    cublasLtMatrixLayoutOpaque_t w, x, c, y;
+} linear_desc;
+
+int sc_linear_plans_open(struct sc_linear_plans **p)
+{
+    *p = (struct sc_linear_plans *)calloc(1, sizeof(**p));
+    return *p ? 0 : -ENOMEM;
+}
+
+void sc_linear_plans_close(struct sc_linear_plans **p)
+{
+    free(*p);
+    *p = NULL;
+}
+
+template <typename T> __global__ void k_bias(T *out, const float *b, const float *vec, int64_t n)
+{
+    const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+
+    if (i < n)
+        out[i] = sc_from_f32<T>((b ? b[i] : 0) + (vec ? vec[i] : 0));
+}
+
+int sc_cuda_bias(sc_exec *x, void *out, sc_dtype t, const float *b, const float *vec, int64_t n)
+{
+    return sc_by_type(t, [&](auto *p) {
+        k_bias<<<sc_blocks(n, 256), 256, 0, sc_cuda_of(x)->stream>>>((decltype(p))out, b, vec, n);
+        return SC_LAUNCHED(x);
+    });
+}
+
+/* A thread makes one element; grid (columns / 256, rows). s: f32 products, packed rows of n or, gated, 2 n.
+ */
+template <typename T>
+__global__ void k_linear_finish(T *y, int64_t ldy, const float *s, const float *b, const T *add,
+                                int64_t add_row, int64_t add_col, int64_t n, sc_act act)
+{
+    const int64_t j = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, i = blockIdx.y;
+    const bool gated = act == SC_ACT_GEGLU;
+
+    if (j >= n)
+        return;
+    s += i * (gated ? 2 * n : n) + j;
+    float v = *s + (b ? b[j] : 0);
+    v = gated ? v * sc_act_f32(SC_ACT_GELU, s[n] + (b ? b[n + j] : 0)) : sc_act_f32(act, v);
+    if (add)
+        v += sc_f32(add[i * add_row + j * add_col]);
+    y[i * ldy + j] = sc_from_f32<T>(v);
+}
+
+static cudaDataType_t library_type(sc_dtype t)
+{
+    return t == SC_F16 ? CUDA_R_16F : t == SC_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+}
+
+/* What the address is a multiple of, up to what kernels make use of. */
+static int64_t alignment(const void *p)
+{
+    const uintptr_t a = (uintptr_t)p | 16;
+
+    return (int64_t)(a & (0 - a));
+}
+
+static cublasStatus_t describe(linear_desc *d, const linear_call *l)
+{
+    const linear_shape *s = &l->s;
+    const cudaDataType_t in = library_type((sc_dtype)s->in), out = library_type((sc_dtype)s->out);
+    const cublasComputeType_t compute = s->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    const cublasOperation_t transposed = CUBLAS_OP_T;
+    const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
+    cublasStatus_t e = cublasLtMatmulDescInit(&d->op, compute, CUDA_R_32F);
+
+    if (!e)
+        e = cublasLtMatmulDescSetAttribute(&d->op, CUBLASLT_MATMUL_DESC_TRANSA, &transposed,
+                                           sizeof(transposed));
+    if (!e && s->bias)
+        e = cublasLtMatmulDescSetAttribute(&d->op, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
+                                           sizeof(epilogue));
+    if (!e && s->bias)
+        e = cublasLtMatmulDescSetAttribute(&d->op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &l->bias,
+                                           sizeof(l->bias));
+    if (!e && s->bias)
+        e = cublasLtMatmulDescSetAttribute(&d->op, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &out, sizeof(out));
+    e = e ? e : cublasLtMatrixLayoutInit(&d->w, in, (uint64_t)s->k, (uint64_t)s->n, s->k);
+    e = e ? e : cublasLtMatrixLayoutInit(&d->x, in, (uint64_t)s->k, (uint64_t)s->m, s->ldx);
+    e = e ? e : cublasLtMatrixLayoutInit(&d->c, out, (uint64_t)s->n, (uint64_t)s->m, s->ldc);
+    return e ? e : cublasLtMatrixLayoutInit(&d->y, out, (uint64_t)s->n, (uint64_t)s->m, s->ldy);
+}
+
+/* The first algorithm of cuBLASLt's own ranking that fits, the same in every run. Split sums are added in
+ * f32. */
+static cublasStatus_t choose(cublasLtMatmulAlgo_t *algo, cublasLtHandle_t lt, linear_desc *d,
+                             const linear_shape *s)
+{
+    const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    const uint64_t room = (uint64_t)s->room;
+    const struct {
+        cublasLtMatmulPreferenceAttributes_t name;
+        int64_t bytes;
+    } align[] = {
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, s->align_w },
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, s->align_x },
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, s->align_c },
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, s->align_y },
+    };
+    cublasLtMatmulPreferenceOpaque_t pref;
+    cublasLtMatmulHeuristicResult_t found[CANDIDATES];
+    int n = 0;
+    cublasStatus_t e = cublasLtMatmulPreferenceInit(&pref);
+
+    e = e ? e
+          : cublasLtMatmulPreferenceSetAttribute(&pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &room,
+                                                 sizeof(room));
+    e = e ? e
+          : cublasLtMatmulPreferenceSetAttribute(&pref, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                                 &reduction, sizeof(reduction));
+    for (int i = 0; !e && i < SC_COUNT(align); i++) {
+        const uint32_t bytes = (uint32_t)align[i].bytes;
+        e = cublasLtMatmulPreferenceSetAttribute(&pref, align[i].name, &bytes, sizeof(bytes));
+    }
+    e = e ? e
+          : cublasLtMatmulAlgoGetHeuristic(lt, &d->op, &d->w, &d->x, &d->c, &d->y, &pref, CANDIDATES, found,
+                                           &n);
+    for (int i = 0; !e && i < n; i++)
+        if (found[i].state == CUBLAS_STATUS_SUCCESS && found[i].workspaceSize <= (size_t)s->room) {
+            *algo = found[i].algo;
+            return CUBLAS_STATUS_SUCCESS;
+        }
+    return e ? e : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+static cublasStatus_t plan_for(linear_plan **out, sc_cuda *c, linear_desc *d, const linear_shape *s)
+{
+    struct sc_linear_plans *all = c->linear;
+
+    for (int i = 0; i < all->count; i++)
+        if (!memcmp(&all->plan[i].s, s, sizeof(*s))) {
+            *out = &all->plan[i];
+            return CUBLAS_STATUS_SUCCESS;
+        }
+    linear_plan fresh = { .s = *s };
+    const cublasStatus_t e = choose(&fresh.algo, c->lt, d, s);
+    if (e)
+        return e;
+    *out = &all->plan[all->count < MAX_PLANS ? all->count++ : all->oldest++ % MAX_PLANS];
+    **out = fresh;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+/* y = x w^T (+ bias) (+ c) */
+static int multiply(sc_exec *x, linear_call *l)
+{
+    sc_cuda *c = sc_cuda_of(x);
+    const float one = 1, beta = l->c ? 1 : 0;
+    linear_shape *s = &l->s;
+    linear_desc d;
+    linear_plan *p;
+
+    s->add = l->c != NULL;
+    s->bias = l->bias != NULL;
+    s->tf32 = c->tf32 && s->in == SC_F32;
+    s->align_x = alignment(l->x);
+    s->align_w = alignment(l->w);
+    s->align_y = alignment(l->y);
+    s->align_c = l->c ? alignment(l->c) : s->align_y;
+    s->ldc = l->c ? s->ldc : s->ldy;
+    s->room = (char *)c->workspace + SC_CUDA_WORKSPACE - (char *)l->room;
+    cublasStatus_t e = describe(&d, l);
+    e = e ? e : plan_for(&p, c, &d, s);
+    e = e ? e
+          : cublasLtMatmul(c->lt, &d.op, &one, l->w, &d.w, l->x, &d.x, &beta, l->c ? l->c : l->y, &d.c, l->y,
+                           &d.y, &p->algo, l->room, (size_t)s->room, c->stream);
+    if (!e)
+        return 0;
+    sc_exec_fail(x, SC_ERR_DEVICE, "linear: cuBLASLt, %lld x %lld x %lld %s: %s", (long long)s->m,
+                 (long long)s->n, (long long)s->k, sc_dtype_name((sc_dtype)s->in),
+                 cublasLtGetStatusString(e));
+    return SC_ERR_DEVICE;
+}
+
+/* A matrix of one row may have any distance between its rows, but cuBLASLt wants a sound one. */
+static int64_t row_step(sc_tensor t)
+{
+    return t.dim[0] > 1 ? t.stride[0] : t.dim[1];
+}
+
+static int fused(sc_exec *x, const sc_linear_args *a, linear_call *l)
+{
+    const bool as_is = a->y.dtype == SC_F32 && alignment(a->b.data) >= 16;
+
+    if (a->b.ndim && !as_is) {
+        const int ret = sc_cuda_bias(x, sc_cuda_of(x)->workspace, a->y.dtype, (const float *)a->b.data, NULL,
+                                     a->b.dim[0]);
+        if (ret < 0)
+            return ret;
+    }
+    l->bias = !a->b.ndim ? NULL : as_is ? a->b.data : sc_cuda_of(x)->workspace;
+    l->y = a->y.data;
+    l->s.ldy = row_step(a->y);
+    l->c = a->add.ndim ? a->add.data : NULL;
+    l->s.ldc = a->add.ndim ? row_step(a->add) : 0;
+    return multiply(x, l);
+}
+
+/* The product of rows [m, m + l->s.m) is in scratch. */
+template <typename T> static int finish(sc_exec *x, const sc_linear_args *a, const linear_call *l, int64_t m)
+{
+    const int64_t n = a->y.dim[1], at_once = 65535; /* what the y dimension of a grid may have */
+    const T *add = a->add.ndim ? (const T *)a->add.data : NULL;
+
+    for (int64_t i = 0; i < l->s.m; i += at_once) {
+        const dim3 grid(sc_blocks(n, 256), (unsigned)SC_MIN(at_once, l->s.m - i));
+        k_linear_finish<T><<<grid, 256, 0, sc_cuda_of(x)->stream>>>(
+            (T *)a->y.data + (m + i) * a->y.stride[0], a->y.stride[0], (const float *)l->y + i * l->s.n,
+            a->b.ndim ? (const float *)a->b.data : NULL, add ? add + (m + i) * a->add.stride[0] : NULL,
+            add ? a->add.stride[0] : 0, add ? a->add.stride[1] : 0, n, a->act);
+    }
+    return SC_LAUNCHED(x);
+}
+
+static int by_rows(sc_exec *x, const sc_linear_args *a, linear_call *l)
+{
+    const int64_t all = l->s.m, rows = sc_plan_linear_rows(a, SCRATCH);
+    int ret = 0;
+
+    l->y = (char *)sc_cuda_of(x)->workspace + BIAS_END;
+    l->room = (char *)l->y + SCRATCH;
+    l->s.out = SC_F32;
+    l->s.ldy = l->s.n;
+    for (int64_t m = 0; ret >= 0 && m < all; m += rows) {
+        l->s.m = SC_MIN(rows, all - m);
+        l->x = (const char *)a->x.data + (size_t)(m * a->x.stride[0]) * sc_dtype_size(a->x.dtype);
+        ret = multiply(x, l);
+        if (ret >= 0)
+            ret = sc_by_type(a->y.dtype,
+                             [&](auto *p) { return finish<std::remove_pointer_t<decltype(p)>>(x, a, l, m); });
+    }
+    return ret;
+}
+
+extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
+{
+    const bool known = a->x.dtype == a->w.dtype && (a->y.dtype == a->x.dtype || a->y.dtype == SC_F32) &&
+                       (!a->add.ndim || a->add.dtype == a->y.dtype) && a->x.dtype <= SC_BF16 &&
+                       (size_t)a->w.dim[0] * sizeof(float) <= BIAS_END;
+    linear_call l = { .s = { .m = a->x.dim[0], .n = a->w.dim[0], .k = a->x.dim[1] },
+                      .x = a->x.data,
+                      .w = a->w.data };
+
+    if (!known)
+        return -EINVAL;
+    l.s.in = a->x.dtype;
+    l.s.out = a->y.dtype;
+    l.s.ldx = row_step(a->x);
+    l.room = (char *)sc_cuda_of(x)->workspace + BIAS_END;
+    return sc_plan_linear_fused(a) ? fused(x, a, &l) : by_rows(x, a, &l);
+}
