@@ -39,10 +39,10 @@ __device__ static float tap(const direct_args<T> &a, const pixel &p, int ky, int
 /* grid (pixels / 64, channels / 64) */
 template <typename T> __global__ void __launch_bounds__(THREADS) k_conv_direct(const direct_args<T> a)
 {
-    __shared__ float xs[STEP][TILE + 1],
-        ws[STEP][TILE + 1]; /* + 1: a column is written without bank conflicts */
-    const int lane = threadIdx.x % STEP,
-              first = threadIdx.x / STEP; /* loads term `lane` of rows first + 16 j */
+    /* + 1: a column is written without bank conflicts. */
+    __shared__ float xs[STEP][TILE + 1], ws[STEP][TILE + 1];
+    /* The thread loads term `lane` of rows first + 16 j. */
+    const int lane = threadIdx.x % STEP, first = threadIdx.x / STEP;
     const int mine_m = threadIdx.x / STEP * OWN, mine_o = threadIdx.x % STEP * OWN;
     const int64_t m0 = (int64_t)blockIdx.x * TILE, o0 = (int64_t)blockIdx.y * TILE;
     float sum[OWN][OWN] = {};
@@ -97,12 +97,12 @@ extern "C" int sc_cuda_conv2d_direct(sc_exec *x, const sc_conv2d_args *a)
                                    .m = a->y.dim[0] * a->y.dim[1] * a->y.dim[2],
                                    .h = a->x.dim[1],
                                    .w_in = a->x.dim[2],
-                                   .i = (int)a->x.dim[3],
                                    .ho = a->y.dim[1],
                                    .wo = a->y.dim[2],
                                    .o = a->y.dim[3],
-                                   .k = (int)(a->w.dim[1] * a->w.dim[2] * a->w.dim[3]),
                                    .vec_row = a->vec.stride[0],
+                                   .i = (int)a->x.dim[3],
+                                   .k = (int)(a->w.dim[1] * a->w.dim[2] * a->w.dim[3]),
                                    .kw = (int)a->w.dim[2],
                                    .stride = a->stride,
                                    .top = a->pad_top,
