@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts here: SCRIPT PROGRAM BUILD_FOLDER. Leaves $program, $work (a folder that goes away at the end)
 # and the test tools in PATH.
 program=$(realpath "$1")
