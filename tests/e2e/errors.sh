@@ -1,7 +1,7 @@
 #!/bin/bash
-# errors.sh PROGRAM BUILD_FOLDER: what goes wrong is said in one line, has its own exit code and leaves nothing behind.
+# errors.sh PROGRAM TOOLS WORK: what goes wrong is said in one line, has its own exit code and leaves nothing behind.
 set -u
-. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 passed=0 failed=0
 
