@@ -439,7 +439,7 @@ static int dnnl_conv2d(sc_exec *x, const sc_conv2d_args *a)
 {
     struct sc_dnnl *d = ((sc_cpu *)x->dev->priv)->dnnl;
     const bool add = a->add.ndim > 0, buffered = add && a->act;
-    const bool single = a->upsample || buffered || (a->vec.ndim && a->vec.dim[0] > 1);
+    const bool single = a->upsample || buffered || (a->vec.ndim && a->vec.stride[0]);
     const int64_t images = a->x.dim[0];
     shape s = {
         .n = single ? 1 : images,
@@ -476,7 +476,7 @@ static int dnnl_conv2d(sc_exec *x, const sc_conv2d_args *a)
         const float *in = (const float *)a->x.data + n * x_image, *bias = a->b.ndim ? a->b.data : NULL;
         float *out = (float *)a->y.data + n * y_image;
         if (k.bias) {
-            const float *vec = (const float *)a->vec.data + (a->vec.dim[0] > 1 ? n * s.o : 0);
+            const float *vec = (const float *)a->vec.data + n * a->vec.stride[0];
             for (int64_t o = 0; o < s.o; o++)
                 k.bias[o] = vec[o] + (bias ? bias[o] : 0);
             bias = k.bias;
