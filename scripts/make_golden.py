@@ -267,9 +267,9 @@ def make_sampler():
                     + "".join("      .%s = { %s },\n" % (n, ",\n        ".join(c_array(r) for r in table))
                               for n, table in (("latents", x), ("scaled", scaled), ("v", v))) + "    },\n")
     (ROOT / "tests/unit/sampler_tables.h").write_text(
-        "/* Written by scripts/make_golden.py: diffusers' EulerDiscreteScheduler as Stable Video Diffusion configures it,\n"
-        " * and what its steps make of random latents and predictions. */\n"
         "/* clang-format off */\n"
+        "/* Written by scripts/make_golden.py: diffusers' EulerDiscreteScheduler as Stable Video Diffusion configures\n"
+        " * it, and what its steps make of random latents and predictions. */\n"
         f"enum {{ SAMPLES = {samples}, STEPS = 25 }};\n\n"
         "typedef struct sampler_table {\n    int steps;\n    float init, sigma[STEPS + 1], timestep[STEPS];\n"
         "    float latents[STEPS + 1][SAMPLES], scaled[STEPS][SAMPLES], v[STEPS][SAMPLES];\n} sampler_table;\n\n"
