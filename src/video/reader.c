@@ -551,6 +551,11 @@ int sc_reader_next(sc_reader *r, AVFrame **f)
     return ret;
 }
 
+int64_t sc_reader_duration(const AVFrame *f)
+{
+    return sc_frame_get_duration(f);
+}
+
 void sc_reader_cancel(sc_reader *r)
 {
     atomic_store(&r->cancelled, true);

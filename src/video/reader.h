@@ -58,6 +58,8 @@ const AVFormatContext *sc_reader_format(const sc_reader *r);
 int sc_reader_start(sc_reader *r, struct sc_writer *sink);
 /* The next frame, the caller's: pts and duration in info.time_base. 0, SC_EOF, an error, SC_ERR_CANCELLED. */
 int sc_reader_next(sc_reader *r, AVFrame **f);
+/* Of a frame, in its time base; 0 when unknown. */
+int64_t sc_reader_duration(const AVFrame *f);
 /* Makes the thread and sc_reader_next() stop soon. Async-signal-safe. */
 void sc_reader_cancel(sc_reader *r);
 void sc_reader_close(sc_reader **r);

@@ -61,10 +61,10 @@ static int find_format(const AVOutputFormat **of, const sc_writer_options *o, co
 {
     *of = av_guess_format(NULL, o->path, NULL);
     if (!*of)
-        return sc_fail(log, SC_ERR_USAGE, "writer",
+        return sc_fail(log, SC_ERR_OUTPUT, "writer",
                        "%s: no container is known by this ending; .mp4 or .mkv would do", o->path);
     if ((*of)->flags & AVFMT_NOFILE || !strncmp((*of)->name, "image2", 6))
-        return sc_fail(log, SC_ERR_USAGE, "writer", "%s: %s cannot be written; .mp4 or .mkv would do",
+        return sc_fail(log, SC_ERR_OUTPUT, "writer", "%s: %s cannot be written; .mp4 or .mkv would do",
                        o->path, (*of)->long_name);
     if (o->codec_audio && strcmp(o->codec_audio, "copy"))
         return sc_fail(log, SC_ERR_USAGE, "writer",

@@ -29,7 +29,8 @@ typedef struct sc_writer_options {
 void sc_writer_eyes(int layout, enum AVPixelFormat format, int *width, int *height, int *eye_w, int *eye_h);
 
 /* The frame format that the encoder chosen for these options takes, given the source's: what sc_layout_open()
- * makes. Also fills nothing on disk: for --dry-run. The codec's name goes to codec[32]. */
+ * makes. Also fills nothing on disk: for --dry-run. The codec's name goes to codec[32].
+ * SC_ERR_USAGE, SC_ERR_OUTPUT (no such container). */
 int sc_writer_plan(const sc_writer_options *o, enum AVPixelFormat *format, char codec[32],
                    const sc_logger *log);
 /* Logs the stream map (every input stream and what becomes of it), one line each, at `level`. */
