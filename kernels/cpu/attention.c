@@ -145,11 +145,12 @@ static void attend(const sc_attention_args *a, int64_t b, int64_t h, int64_t fir
 int sc_cpu_attention_fast(sc_exec *x, const sc_attention_args *a)
 {
     const int64_t heads = a->q.dim[2], blocks = (a->q.dim[1] + QUERIES - 1) / QUERIES;
+    const int threads = sc_cpu_threads(x, a->k.dim[1] * sc_tensor_count(a->q));
     int ret = 0;
     if (a->q.dim[3] > MAX_WIDTH)
         return -ENOSYS;
 
-#pragma omp parallel num_threads(x->dev->threads) reduction(min : ret)
+#pragma omp parallel num_threads(threads) reduction(min : ret)
     {
         block *s = malloc(sizeof(*s));
         ret = s ? 0 : -ENOMEM;

@@ -332,7 +332,7 @@ fail:
 static void finish(const sc_exec *x, sc_tensor y, const float *v, const float *gate, sc_tensor add)
 {
     const int64_t cols = y.dim[1];
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(y)))
     for (int64_t m = 0; m < y.dim[0]; m++) {
         const float *p = add.ndim ? (const float *)add.data + m * add.stride[0] : NULL;
         float *out = (float *)y.data + m * y.stride[0];
@@ -405,7 +405,7 @@ fail:
 static void double_size(const sc_exec *x, float *y, const float *in, int64_t height, int64_t width,
                         int64_t channels)
 {
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, 4 * height * width * channels))
     for (int64_t r = 0; r < 2 * height; r++)
         for (int64_t c = 0; c < 2 * width; c++)
             memcpy(y + (r * 2 * width + c) * channels, in + (r / 2 * width + c / 2) * channels,
