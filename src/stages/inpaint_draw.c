@@ -386,15 +386,15 @@ static void decode(sc_exec *x, const window *w, int row, int column)
     sc_pop(x, m);
 }
 
-/* Whether any frame has a hole in the tile. */
+/* Whether any frame has a hole in the tile; in a run without memory, each has. */
 static bool has_holes(sc_exec *x, const window *w, const tile *t)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2));
-    bool found = false;
+    bool found = x->measuring;
 
     for (int i = 0; i < w->count && !found; i++) {
-        float least_most[2] = { 0, 1 }; /* a run without memory draws every tile */
+        float least_most[2];
 
         sc_minmax_into(x, &(sc_minmax_args){ .y = range, .x = in_tile(w->frame[i].mask, t), .q_hi = 1 });
         sc_download(x, least_most, range);
