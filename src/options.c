@@ -295,7 +295,7 @@ const sc_option sc_option_table[] = {
       IN(device),
       .text = "auto",
       .unit = "NAME",
-      .help = "auto, cpu, cuda, cuda:1" },
+      .help = "auto, cpu; cuda or cuda:1 where --version lists it" },
     { .name = "--precision",
       .type = SC_TEXT,
       .group = RUNNING,
