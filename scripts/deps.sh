@@ -1,12 +1,12 @@
 #!/bin/bash
-# deps.sh [PACKAGE...]: installs what the build and its tests need (and PACKAGEs) from the distribution, if it is missing.
-# Debian 12 and 13, Ubuntu 24.04; as root or with sudo.
+# deps.sh [PACKAGE...]: installs what the build and its tests need (and PACKAGEs) from the distribution, if it
+# is missing. Debian 12 and 13, Ubuntu 24.04; as root or with sudo.
 set -eu
 packages="build-essential cmake pkg-config libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev
           libdnnl-dev libcjson-dev libcmocka-dev ffmpeg"
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "deps: no apt here; install these yourself: FFmpeg (libraries and program), oneDNN, cJSON, cmocka, CMake, gcc" >&2
+    echo "deps: no apt here; install these yourself: $packages" >&2
     exit 0
 fi
 
@@ -25,7 +25,9 @@ if [ "$(id -u)" != 0 ]; then
     run=(sudo)
 fi
 echo "deps: installing ${missing[*]}"
-install() { "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; }
+install() {
+    "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
 # Package lists are fetched only where they are absent or out of date.
 if ! apt-cache show --no-all-versions "${missing[@]}" >/dev/null 2>&1 || ! install; then
     "${run[@]}" apt-get update -q

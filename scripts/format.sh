@@ -1,6 +1,6 @@
 #!/bin/bash
-# format.sh [--check]: formats all C and CUDA files with clang-format 14 (others lay code out differently), or says which
-# would change.
+# format.sh [--check]: formats all C and CUDA files with clang-format 14 (others lay code out differently), or
+# says which would change.
 set -eu
 cd "$(dirname "$0")/.."
 tool=$(command -v clang-format-14 || command -v clang-format || true)

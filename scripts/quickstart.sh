@@ -1,5 +1,6 @@
 #!/bin/bash
-# quickstart.sh [CLIP]: installs what is missing, builds into build/, and converts CLIP (or a small rendered film).
+# quickstart.sh [CLIP]: installs what is missing, builds into build/, and converts CLIP (or a small rendered
+# film).
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 build=$here/build

@@ -23,8 +23,8 @@ static const char *const levels[] = { "error", "warning", "info", "debug", NULL 
 #define OF(member) .offset = offsetof(sc_options, member)
 #define IN(member) OF(set.member)
 
-/* clang-format off: a row stays a row. Windows, steps, guidance and seed are those of the published scripts: DepthCrafter
- * run.py, StereoCrafter depth_splatting_inference.py and inpainting_inference.py. */
+/* clang-format off: a row stays a row. Windows, steps, guidance and seed are those of the published scripts:
+ * DepthCrafter run.py, StereoCrafter depth_splatting_inference.py and inpainting_inference.py. */
 const sc_option sc_option_table[] = {
     { .name = "--input",
       .alias = "-i",
