@@ -1,7 +1,7 @@
-/* Weights files. The first byte: which allocation fails (0: none; the top bit: the file is given raw, length
- * and all). Else the rest is a header up to its first 0 byte, then data, and the length is put before it. The
- * link wraps the allocator, so that what fails is ours and cJSON's alone, and what leaks is seen without a
- * sanitizer. */
+/* Weights files. The first byte: 0, or the number of the allocation that fails; the second: its top bit tells
+ * that a file follows, length and all. Else a header follows up to its first 0 byte, then data, and the
+ * length is put before it. The link wraps the allocator: what fails is ours and cJSON's alone, and a leak is
+ * seen without a sanitizer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,12 +124,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     void *block = NULL;
     int64_t params = 0;
 
-    if (!size)
+    if (size < 2)
         return 0;
-    const bool raw = data[0] & 128;
-    const int fail_at = data[0] & 127;
-    size = SC_MIN(size - 1, MAX_FILE);
-    data++;
+    const int fail_at = data[0];
+    const bool raw = data[1] & 128;
+    size = SC_MIN(size - 2, MAX_FILE);
+    data += 2;
     const uint8_t *zero = size ? memchr(data, 0, size) : NULL;
     const size_t header = zero ? (size_t)(zero - data) : size, rest = zero ? size - header - 1 : 0;
     if (raw) {
@@ -188,8 +188,14 @@ size_t fuzz_seed(int i, uint8_t *out, size_t max)
         { .extra = ",\"dead\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[54,58]}", .data = 58 },
         { .extra = ",\"other\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[54,62]}", .data = 62 },
         { .extra = "", .data = 53 },
-        { .extra = "", .data = 54, .fail_at = 9 },
+        /* of the 150 allocations of a good file: the loader, cJSON's, the list, the requests, the blocks */
+        { .extra = "", .data = 54, .fail_at = 1 },
+        { .extra = "", .data = 54, .fail_at = 2 },
         { .extra = "", .data = 54, .fail_at = 100 },
+        { .extra = "", .data = 54, .fail_at = 147 },
+        { .extra = "", .data = 54, .fail_at = 148 },
+        { .extra = "", .data = 54, .fail_at = 149 },
+        { .extra = "", .data = 54, .fail_at = 150 },
         { .lfs = 1 },
     };
     char text[2048];
@@ -198,15 +204,16 @@ size_t fuzz_seed(int i, uint8_t *out, size_t max)
     memset(out, 0x3c, max);
     if (seeds[i].lfs) {
         const int n =
-            snprintf(text, sizeof text, "%c%s", 128, "version https://git-lfs.github.com/spec/v1\n");
+            snprintf(text, sizeof text, "%c%c%s", 255, 128, "version https://git-lfs.github.com/spec/v1\n");
         memcpy(out, text, (size_t)n);
         return (size_t)n;
     }
     const int n = snprintf(text, sizeof text, good, seeds[i].extra);
-    const size_t size = 1 + (size_t)n + 1 + (size_t)seeds[i].data;
+    const size_t size = 2 + (size_t)n + 1 + (size_t)seeds[i].data;
     if (n < 0 || size > max)
         return 0;
     out[0] = (uint8_t)seeds[i].fail_at;
-    memcpy(out + 1, text, (size_t)n + 1);
+    out[1] = 0;
+    memcpy(out + 2, text, (size_t)n + 1);
     return size;
 }
