@@ -126,7 +126,9 @@ sc_fate sc_stream_fate(const sc_writer_options *o, const AVOutputFormat *of, int
     if (par->codec_type == AVMEDIA_TYPE_UNKNOWN ||
         (par->codec_id == AV_CODEC_ID_NONE && par->codec_type != AVMEDIA_TYPE_ATTACHMENT && !par->codec_tag))
         return SC_FATE_DROP;
-    return muxer_takes(of, st) ? SC_FATE_COPY : SC_FATE_DROP;
+    if (muxer_takes(of, st))
+        return SC_FATE_COPY;
+    return sc_subtitle_target(of, par) != AV_CODEC_ID_NONE ? SC_FATE_CONVERT : SC_FATE_DROP;
 }
 
 void sc_stream_describe(const AVFormatContext *from, int stream, char *text, int size)
@@ -200,7 +202,23 @@ fail:
     return ret;
 }
 
-int sc_streams_create(AVFormatContext *out, AVStream **film, int *map, const sc_writer_options *o,
+static int convert_stream(AVFormatContext *out, const AVStream *from, sc_stream_map *map)
+{
+    const int index = (int)out->nb_streams;
+    AVStream *st;
+    int ret;
+
+    SC_TRY(sc_subtitle_open(&map->convert, out->oformat, from));
+    SC_TRY(copy_stream(out, from, &st));
+    SC_TRY(sc_subtitle_parameters(map->convert, st->codecpar));
+    st->codecpar->codec_tag = 0;
+    map->index = index;
+    return 0;
+fail:
+    return ret;
+}
+
+int sc_streams_create(AVFormatContext *out, AVStream **film, sc_stream_map *map, const sc_writer_options *o,
                       const AVCodecContext *enc, const sc_logger *log)
 {
     int ret = 0;
@@ -213,7 +231,8 @@ int sc_streams_create(AVFormatContext *out, AVStream **film, int *map, const sc_
         AVStream *st;
         char name[128];
 
-        map[i] = -1;
+        map[i].index = -1;
+        sc_stream_describe(o->from, i, name, sizeof(name));
         switch (sc_stream_fate(o, out->oformat, i)) {
         case SC_FATE_FILM:
             SC_TRY(create_film(out, film, o, enc));
@@ -221,7 +240,12 @@ int sc_streams_create(AVFormatContext *out, AVStream **film, int *map, const sc_
         case SC_FATE_COPY:
             SC_TRY(copy_stream(out, from, &st));
             if (from->codecpar->codec_type != AVMEDIA_TYPE_ATTACHMENT)
-                map[i] = index;
+                map[i].index = index;
+            break;
+        case SC_FATE_CONVERT:
+            SC_TRY(convert_stream(out, from, &map[i]));
+            sc_log(log, SC_LOG_INFO, "writer", "%s becomes %s", name,
+                   avcodec_get_name(out->streams[index]->codecpar->codec_id));
             break;
         case SC_FATE_ATTACH:
             SC_TRY(attach_cover(out, from));
@@ -229,7 +253,6 @@ int sc_streams_create(AVFormatContext *out, AVStream **film, int *map, const sc_
         case SC_FATE_REMADE:
             break;
         case SC_FATE_DROP:
-            sc_stream_describe(o->from, i, name, sizeof(name));
             sc_log(log, SC_LOG_WARNING, "writer", "%s is left out: %s cannot hold it", name,
                    out->oformat->name);
             break;

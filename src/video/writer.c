@@ -45,7 +45,8 @@ struct sc_writer {
     pthread_mutex_t lock; /* of the list */
     struct waiting *first, **last;
 
-    int *map;                 /* source stream -> output stream or -1 */
+    sc_stream_map *map; /* of each source stream */
+    unsigned sources;
     int64_t *last_dts;        /* of each output stream */
     bool *warned;             /* of each output stream */
     int64_t frames, last_pts; /* of the film, in the encoder's time base */
@@ -93,6 +94,7 @@ void sc_writer_log_streams(const sc_writer_options *o, int level, const sc_logge
     static const char *const words[] = {
         [SC_FATE_FILM] = "made stereo",
         [SC_FATE_COPY] = "copied",
+        [SC_FATE_CONVERT] = "converted to the container's own text",
         [SC_FATE_ATTACH] = "copied as an attachment",
         [SC_FATE_REMADE] = "made anew from its tag",
         [SC_FATE_DROP] = "left out, the container cannot hold it",
@@ -123,14 +125,28 @@ static void warn_once(sc_writer *w, int stream, const char *what)
     w->warned[stream] = true;
 }
 
-/* Decoding times must increase in most containers; a source may hold others, or none. */
+/* A decoding time for a packet that comes without one, as Matroska's reordered pictures do at the beginning:
+ * early enough for those that follow. */
+static int64_t make_dts(const sc_writer *w, const AVPacket *p)
+{
+    const AVStream *st = w->out->streams[p->stream_index];
+    const int64_t last = w->last_dts[p->stream_index];
+    const int64_t step =
+        st->avg_frame_rate.num ? av_rescale_q(1, av_inv_q(st->avg_frame_rate), st->time_base) : 1;
+
+    if (last != AV_NOPTS_VALUE)
+        return last + SC_MAX(step / 2, 1);
+    return p->pts != AV_NOPTS_VALUE ? p->pts - st->codecpar->video_delay * step : 0;
+}
+
+/* Decoding times must increase in most containers; a source may hold others. */
 static void repair_dts(sc_writer *w, AVPacket *p)
 {
     int64_t *last = &w->last_dts[p->stream_index];
     const int64_t least = *last + !(w->out->oformat->flags & AVFMT_TS_NONSTRICT);
 
     if (p->dts == AV_NOPTS_VALUE)
-        p->dts = p->pts != AV_NOPTS_VALUE ? p->pts : *last != AV_NOPTS_VALUE ? least : 0;
+        p->dts = make_dts(w, p);
     if (*last != AV_NOPTS_VALUE && p->dts < least) {
         warn_once(w, p->stream_index, "timestamps out of order are moved");
         p->dts = least;
@@ -144,14 +160,24 @@ static int copy_packet(sc_writer *w, AVPacket *p)
 {
     const AVStream *from = w->o.from->streams[p->stream_index];
 
-    p->stream_index = w->map[p->stream_index];
+    const sc_stream_map *map = &w->map[p->stream_index];
+    int ret;
+
+    if (map->convert) {
+        ret = sc_subtitle_convert(map->convert, p);
+        if (ret < 0)
+            warn_once(w, map->index, "titles that cannot be read are left out");
+        if (ret <= 0)
+            return ret == AVERROR(ENOMEM) ? ret : 0;
+    }
+    p->stream_index = map->index;
     p->pos = -1;
     av_packet_rescale_ts(p, from->time_base, w->out->streams[p->stream_index]->time_base);
     repair_dts(w, p);
-    const int stream = p->stream_index, ret = av_interleaved_write_frame(w->out, p);
+    ret = av_interleaved_write_frame(w->out, p);
     if (ret != AVERROR(EINVAL) && ret != AVERROR_INVALIDDATA)
         return ret < 0 ? fail_io(w, ret) : 0;
-    warn_once(w, stream, "packets that the container cannot take are left out");
+    warn_once(w, map->index, "packets that the container cannot take are left out");
     return 0;
 }
 
@@ -205,7 +231,7 @@ int sc_writer_packet(sc_writer *w, const AVPacket *p)
 
     if (status < 0 && status != SC_EOF)
         return status;
-    if (w->map[p->stream_index] < 0)
+    if (w->map[p->stream_index].index < 0)
         return 0;
     if (!(q = calloc(1, sizeof(*q))) || !(q->packet = av_packet_clone(p))) {
         free(q);
@@ -346,9 +372,13 @@ static int open_output(sc_writer *w, const AVOutputFormat *of)
 
     SC_TRY(avformat_alloc_output_context2(&w->out, (AVOutputFormat *)(uintptr_t)of, NULL, w->temporary));
     w->out->strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL; /* MP4's stereo box counts as that */
-    const size_t sources = w->o.from ? w->o.from->nb_streams : 1;
+    /* Matroska: the priming packets of a sound track come before 0, and its muxer would move the whole film
+     * to make them begin at 0. Its blocks can lie before 0, and then every timestamp is the source's. */
+    if (!strcmp(of->name, "matroska"))
+        w->out->avoid_negative_ts = 0;
+    w->sources = w->o.from ? w->o.from->nb_streams : 0;
     ret = AVERROR(ENOMEM);
-    if (!(w->map = calloc(sources, sizeof(*w->map))))
+    if (!(w->map = calloc(w->sources + 1, sizeof(*w->map))))
         goto fail;
     SC_TRY(sc_streams_create(w->out, &w->film, w->map, &w->o, w->enc, w->log));
     if (w->o.from)
@@ -535,6 +565,8 @@ void sc_writer_close(sc_writer **p)
     av_free(w->temporary);
     sc_queue_close(&w->queue);
     pthread_mutex_destroy(&w->lock);
+    for (unsigned i = 0; w->map && i < w->sources; i++)
+        sc_subtitle_close(&w->map[i].convert);
     free(w->map);
     free(w->last_dts);
     free(w->warned);
