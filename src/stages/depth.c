@@ -11,7 +11,8 @@ static const double scale_seconds = 2; /* over which the scale of a shot is aver
 
 void sc_depth_scale_begin(sc_depth_scale *s, const sc_video_info *v)
 {
-    const double fps = v->frame_rate.num > 0 && v->frame_rate.den > 0 ? av_q2d(v->frame_rate) : 25;
+    const double fps =
+        v->frame_rate.num > 0 && v->frame_rate.den > 0 ? (double)v->frame_rate.num / v->frame_rate.den : 25;
 
     *s = (sc_depth_scale){ .most = SC_CLAMP((int)lrint(scale_seconds * fps), 10, 240) };
 }
