@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "filter.h"
+#include "info.h"
 #include "queue.h"
 #include "writer.h"
 
@@ -36,12 +37,15 @@ struct sc_reader {
     bool started;
     atomic_bool cancelled;
 
-    int64_t begin, end; /* kept timestamps, begin <= pts < end, in info.time_base before the offset */
+    sc_range keep;
     int64_t last, step; /* of decoded frames: timestamp before, nominal distance */
     int64_t delivered;  /* frames */
     int64_t kept_end;   /* end of the last frame delivered */
     int64_t seen;       /* end of the latest packet, microseconds */
     bool demuxed, repaired, damaged;
+    int streams; /* known at the start */
+    bool *begun; /* of each: a packet was passed on */
+    bool more;   /* a stream has turned up later */
 };
 
 /* ---- opening */
@@ -124,18 +128,6 @@ fail:
                    codec ? codec->name : "video", av_err2str(ret));
 }
 
-/* A rate that two guesses agree on, or that the container has counted. */
-static AVRational guess_rate(sc_reader *r)
-{
-    const AVRational guess = av_guess_frame_rate(r->format, r->stream, NULL),
-                     mean = r->stream->avg_frame_rate;
-    const double ratio = guess.num && mean.num ? av_q2d(guess) / av_q2d(mean) : 1;
-
-    if (ratio > 1 / 1.5 && ratio < 1.5)
-        return guess;
-    return r->stream->nb_frames ? mean : (AVRational){ 0, 1 };
-}
-
 /* Timestamps to keep. Seconds count from the file's beginning, as everywhere in FFmpeg. */
 static void plan_range(sc_reader *r)
 {
@@ -148,8 +140,9 @@ static void plan_range(sc_reader *r)
     if (o->duration >= 0)
         end = SC_MIN(end, start + o->duration);
     /* A thousandth of a tick: 0.04 s is meant to be frame 1 at 25 a second. */
-    r->begin = start > 0 ? (int64_t)ceil((origin + start) / tb - 1e-3) : INT64_MIN;
-    r->end = isinf(end) ? INT64_MAX : (int64_t)ceil((origin + end) / tb - 1e-3);
+    r->keep.begin = start > 0 ? (int64_t)ceil((origin + start) / tb - 1e-3) : INT64_MIN;
+    r->keep.end = isinf(end) ? INT64_MAX : (int64_t)ceil((origin + end) / tb - 1e-3);
+    r->keep.frames = o->frames;
     r->info.cut = !isinf(end) || o->frames > 0;
     if (start > 0) {
         /* A second earlier: the index counts in decoding order, a little ahead of the pictures. */
@@ -169,19 +162,25 @@ static int pass_on(sc_reader *r, AVPacket *p)
     const AVStream *st = r->format->streams[p->stream_index];
     const AVRational film = r->info.time_base;
     const int64_t pts = p->pts != AV_NOPTS_VALUE ? p->pts : p->dts;
+    bool *begun = &r->begun[p->stream_index];
 
     if (pts != AV_NOPTS_VALUE && !(st->disposition & AV_DISPOSITION_ATTACHED_PIC)) {
         const int64_t offset = av_rescale_q(r->info.offset, film, st->time_base);
-        if (r->begin != INT64_MIN && av_compare_ts(pts, st->time_base, r->info.offset, film) < 0) {
+        if (r->keep.begin != INT64_MIN && av_compare_ts(pts, st->time_base, r->info.offset, film) < 0) {
             const int64_t left = pts + p->duration - offset;
             if (st->codecpar->codec_type != AVMEDIA_TYPE_SUBTITLE || left <= 0)
                 return 0;
             p->pts = p->dts = offset; /* a title that stands across the cut */
             p->duration = left;
         }
+        /* Another picture stream can only begin where it can be decoded. */
+        if (r->keep.begin != INT64_MIN && st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !*begun &&
+            !(p->flags & AV_PKT_FLAG_KEY))
+            return 0;
         p->pts -= p->pts != AV_NOPTS_VALUE ? offset : 0;
         p->dts -= p->dts != AV_NOPTS_VALUE ? offset : 0;
     }
+    *begun = true;
     return sc_writer_packet(r->sink, p);
 }
 
@@ -257,7 +256,12 @@ static int demux(sc_reader *r)
         r->seen = SC_MAX(r->seen, av_rescale_q(t + p->duration, st->time_base, AV_TIME_BASE_Q));
     if (p->stream_index == r->info.stream)
         return 0;
-    if (!r->started)
+    if (r->started && p->stream_index >= r->streams) {
+        if (!r->more)
+            sc_log(r->log, SC_LOG_WARNING, "reader", "%s: stream %d, which begins at %.3f s, is left out",
+                   r->o.path, p->stream_index, (double)r->seen / AV_TIME_BASE);
+        r->more = true;
+    } else if (!r->started)
         ret = r->o.video_only ? 0 : hold(r, p);
     else if (r->sink)
         ret = pass_on(r, p);
@@ -290,6 +294,8 @@ static int step(sc_reader *r)
 
     if (ret >= 0) {
         repair_time(r, f);
+        if (f->pts >= r->keep.begin && (f->decode_error_flags || f->flags & AV_FRAME_FLAG_CORRUPT))
+            note_damage(r, "damaged data");
         f->sample_aspect_ratio = av_guess_sample_aspect_ratio(r->format, r->stream, f);
         ret = sc_filter_send(r->filter, f);
         av_frame_unref(f);
@@ -333,87 +339,22 @@ static int next_frame(sc_reader *r, AVFrame **out)
         ret = sc_filter_recv(r->filter, f);
         if (ret == AVERROR(EAGAIN)) {
             ret = step(r);
-        } else if (ret >= 0 && f->pts >= r->end) {
+        } else if (ret >= 0 && f->pts >= r->keep.end) {
             ret = SC_EOF;
-        } else if (ret >= 0 && f->pts >= r->begin) {
+        } else if (ret >= 0 && f->pts >= r->keep.begin) {
             r->delivered++;
             r->kept_end = f->pts + SC_MAX(sc_frame_get_duration(f), 1);
             *out = f;
             return 0;
+        } else {
+            av_frame_unref(f);
         }
     }
     av_frame_free(&f);
     return ret;
 }
 
-/* ---- what the picture is */
-
-static void fill_hdr(sc_video_info *v, const AVFrame *f, const AVStream *st)
-{
-    const AVFrameSideData *m = av_frame_get_side_data(f, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
-    const AVFrameSideData *l = av_frame_get_side_data(f, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
-    const void *mastering = m ? m->data : sc_stream_side_data(st, AV_PKT_DATA_MASTERING_DISPLAY_METADATA);
-    const void *light = l ? l->data : sc_stream_side_data(st, AV_PKT_DATA_CONTENT_LIGHT_LEVEL);
-
-    if ((v->has_mastering = mastering != NULL))
-        memcpy(&v->mastering, mastering, sizeof(v->mastering));
-    if ((v->has_light = light != NULL))
-        memcpy(&v->light, light, sizeof(v->light));
-}
-
-/* Frames and seconds to expect of the kept range. */
-static void fill_length(sc_reader *r)
-{
-    sc_video_info *v = &r->info;
-    const AVStream *st = r->stream;
-    const double tb = av_q2d(v->time_base), rate = v->frame_rate.num ? av_q2d(v->frame_rate) : 0;
-    const bool whole = r->begin == INT64_MIN && !v->cut;
-    double length = 0;
-
-    if (st->duration > 0)
-        length = (double)st->duration * tb;
-    else if (r->format->duration > 0)
-        length = (double)r->format->duration / AV_TIME_BASE;
-    if (length > 0) {
-        const double from = st->start_time == AV_NOPTS_VALUE ? 0 : (double)st->start_time * tb;
-        const double begin = r->begin == INT64_MIN ? from : SC_MAX(from, (double)r->begin * tb);
-        const double end = r->end == INT64_MAX ? from + length : SC_MIN(from + length, (double)r->end * tb);
-        length = SC_MAX(end - begin, 0);
-    } else if (r->end != INT64_MAX) {
-        length = (double)(r->end - r->first->pts) * tb;
-    }
-    v->frames = whole && st->nb_frames ? st->nb_frames : llrint(length * rate);
-    if (r->o.frames > 0 && (!v->frames || v->frames > r->o.frames)) {
-        v->frames = r->o.frames;
-        length = rate > 0 ? (double)v->frames / rate : 0;
-    }
-    v->duration = length;
-}
-
-static void fill_info(sc_reader *r)
-{
-    const AVCodecParameters *p = r->stream->codecpar;
-    const AVFrame *f = r->first;
-    sc_video_info *v = &r->info;
-
-    v->width = f->width;
-    v->height = f->height;
-    v->format = f->format;
-    v->sar = f->sample_aspect_ratio;
-    v->range = f->color_range ? f->color_range : p->color_range;
-    v->matrix = f->colorspace != AVCOL_SPC_UNSPECIFIED ? f->colorspace : p->color_space;
-    v->primaries = f->color_primaries != AVCOL_PRI_UNSPECIFIED ? f->color_primaries : p->color_primaries;
-    v->transfer = f->color_trc != AVCOL_TRC_UNSPECIFIED ? f->color_trc : p->color_trc;
-    v->siting = f->chroma_location ? f->chroma_location : p->chroma_location;
-    v->rotation = sc_filter_rotation(r->filter);
-    v->deinterlaced = sc_filter_deinterlaces(r->filter);
-    fill_hdr(v, f, r->stream);
-    fill_length(r);
-    if (r->begin != INT64_MIN)
-        v->offset = f->pts;
-    snprintf(v->codec, sizeof(v->codec), "%s", avcodec_get_name(p->codec_id));
-    snprintf(v->container, sizeof(v->container), "%s", r->format->iformat->name);
-}
+/* ---- opening, all of it */
 
 static void drop_frame(void *item)
 {
@@ -437,7 +378,7 @@ static int open_all(sc_reader *r)
         if (r->o.video_only && (int)i != r->info.stream)
             r->format->streams[i]->discard = AVDISCARD_ALL;
     r->info.time_base = r->stream->time_base;
-    r->info.frame_rate = guess_rate(r);
+    r->info.frame_rate = sc_info_rate(r->format, r->stream);
     r->step = r->info.frame_rate.num
                   ? SC_MAX(1, av_rescale_q(1, av_inv_q(r->info.frame_rate), r->info.time_base))
                   : 1;
@@ -459,8 +400,13 @@ static int open_all(sc_reader *r)
     else if (ret == SC_EOF)
         ret = sc_fail(r->log, SC_ERR_NOT_VIDEO, "reader", "%s: no frame of its video can be decoded",
                       r->o.path);
-    if (ret >= 0)
-        fill_info(r);
+    SC_TRY(ret);
+    sc_info_fill(&r->info, r->format, r->first, &r->keep);
+    r->info.rotation = sc_filter_rotation(r->filter);
+    r->info.deinterlaced = sc_filter_deinterlaces(r->filter);
+    r->streams = (int)r->format->nb_streams;
+    if (!(r->begun = calloc((size_t)r->streams, sizeof(*r->begun))))
+        ret = AVERROR(ENOMEM);
 fail:
     return ret;
 }
@@ -581,6 +527,7 @@ void sc_reader_close(sc_reader **p)
     av_frame_free(&r->decoded);
     av_frame_free(&r->first);
     sc_queue_close(&r->queue);
+    free(r->begun);
     free(r);
     *p = NULL;
 }

@@ -231,7 +231,7 @@ int sc_streams_create(AVFormatContext *out, AVStream **film, sc_stream_map *map,
         AVStream *st;
         char name[128];
 
-        map[i].index = -1;
+        map[i] = (sc_stream_map){ .index = -1, .time_base = from->time_base };
         sc_stream_describe(o->from, i, name, sizeof(name));
         switch (sc_stream_fate(o, out->oformat, i)) {
         case SC_FATE_FILM:

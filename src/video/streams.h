@@ -24,6 +24,7 @@ void sc_stream_describe(const AVFormatContext *from, int stream, char *text, int
 
 typedef struct sc_stream_map { /* of one stream of the source */
     int index;                 /* in the output, -1 where no packets are to come */
+    AVRational time_base;      /* of its packets in the source */
     sc_subtitle *convert;      /* or NULL */
 } sc_stream_map;
 

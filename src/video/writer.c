@@ -158,8 +158,6 @@ static void repair_dts(sc_writer *w, AVPacket *p)
 
 static int copy_packet(sc_writer *w, AVPacket *p)
 {
-    const AVStream *from = w->o.from->streams[p->stream_index];
-
     const sc_stream_map *map = &w->map[p->stream_index];
     int ret;
 
@@ -172,7 +170,7 @@ static int copy_packet(sc_writer *w, AVPacket *p)
     }
     p->stream_index = map->index;
     p->pos = -1;
-    av_packet_rescale_ts(p, from->time_base, w->out->streams[p->stream_index]->time_base);
+    av_packet_rescale_ts(p, map->time_base, w->out->streams[p->stream_index]->time_base);
     repair_dts(w, p);
     ret = av_interleaved_write_frame(w->out, p);
     if (ret != AVERROR(EINVAL) && ret != AVERROR_INVALIDDATA)
@@ -188,7 +186,7 @@ static struct waiting *take_waiting(sc_writer *w, int64_t until)
     pthread_mutex_lock(&w->lock);
     struct waiting *q = w->first;
     if (q) {
-        const AVRational tb = w->o.from->streams[q->packet->stream_index]->time_base;
+        const AVRational tb = w->map[q->packet->stream_index].time_base;
         const int64_t t = q->packet->dts != AV_NOPTS_VALUE ? q->packet->dts : q->packet->pts;
         if (t != AV_NOPTS_VALUE && until != INT64_MAX && av_compare_ts(t, tb, until, film) >= 0)
             q = NULL;
