@@ -228,7 +228,7 @@ int main(int argc, char **argv)
 
     sc_options_default(&o);
     if (sc_options_parse(&o, argc, argv, error, sizeof error) < 0) {
-        fprintf(stderr, "%s\n", error);
+        fprintf(stderr, "[error] options: %s\n", error);
         return 2;
     }
     if (!o.help && !o.version && !o.print_config)

@@ -138,16 +138,17 @@ typedef struct sc_moments_args {
     sc_tensor y, x, mask;
 } sc_moments_args;
 
-/* Forward warp along rows: source c lands at column c - disp. A row is a polyline through its landed sources: two
- * neighbours are joined where the second lands up to `stretch` columns after the first, else the line ends there (past
- * an edge, or at a fold). Of all segments over a target column the nearest wins (on a tie the last source); its colour
- * is a cubic through the four sources around that point, or linear where one of them belongs to another line. A line's
- * end covers the column beyond it by what is left of 1 column, and is laid over what is farther. hole = 1 - coverage;
- * right is normalised by it. disp_right, optional: likewise. Both are 0 in full holes.
- * reference: StereoCrafter depth_splatting_inference.py + Forward_Warp instead: weight = 2^(sharpness * disp); colour and
- * weight are spread over the two nearest columns; right = sum(colour w) / max(sum(w), 1e-6); hole = 1 - min(sum of
- * coverage, 1). A source is dropped unless all four neighbours lie inside, so the bottom row is empty. Sums in source
- * order. stretch is not used; sharpness is used here only. */
+/* Forward warp along rows: source c lands at column c - disp. A row is a polyline through its landed sources:
+ * two neighbours are joined where the second lands up to `stretch` columns after the first, else the line
+ * ends there (past an edge, or at a fold). Of all segments over a target column the nearest wins (on a tie
+ * the last source); its colour is a cubic through the four sources around that point, or linear where one of
+ * them belongs to another line. A line's end covers the column beyond it by what is left of 1 column, and is
+ * laid over what is farther. hole = 1 - coverage; right is normalised by it. disp_right, optional: likewise.
+ * Both are 0 in full holes. reference: StereoCrafter depth_splatting_inference.py + Forward_Warp instead:
+ * weight = 2^(sharpness * disp); colour and weight are spread over the two nearest columns; right =
+ * sum(colour w) / max(sum(w), 1e-6); hole = 1 - min(sum of coverage, 1). A source is dropped unless all four
+ * neighbours lie inside, so the bottom row is empty. Sums in source order. stretch is not used; sharpness is
+ * used here only. */
 typedef struct sc_splat_args {
     sc_tensor right, hole, disp_right; /* [H,W,3], [H,W,1], [H,W,1] or none */
     sc_tensor left, disp;              /* [H,W,3], [H,W,1] pixels, larger is nearer */
@@ -155,26 +156,28 @@ typedef struct sc_splat_args {
     bool reference;
 } sc_splat_args;
 
-/* Background extension of a splat's holes, and the mask by which any filling is composited (kernels/cpu/fill.c).
- * In each row a run of holes (>= 0.5; seen pieces of up to 2 pixels between holes belong to it) is continued by the
- * mirror image of the background beyond its farther end (the smaller disp; at the picture's edge the only one; both,
- * cross-faded, where they are equally far), then averaged over rows above and below, the more the deeper in the hole.
- * With prev, a pixel that showed background in the frame before keeps it where the background around did not move.
- * mask: 1 in the run, hole on its half-covered near edge, fading out over the far edge, whose colours are mixed; 0
- * elsewhere. y = mask * filling + (1 - mask) * x, x's bits where mask is 0. disp is continued likewise into y_disp. */
+/* Background extension of a splat's holes, and the mask by which any filling is composited
+ * (kernels/cpu/fill.c). In each row a run of holes (>= 0.5; seen pieces of up to 2 pixels between holes
+ * belong to it) is continued by the mirror image of the background beyond its farther end (the smaller disp;
+ * at the picture's edge the only one; both, cross-faded, where they are equally far), then averaged over rows
+ * above and below, the more the deeper in the hole. With prev, a pixel that showed background in the frame
+ * before keeps it where the background around did not move. mask: 1 in the run, hole on its half-covered near
+ * edge, fading out over the far edge, whose colours are mixed; 0 elsewhere. y = mask * filling + (1 - mask) *
+ * x, x's bits where mask is 0. disp is continued likewise into y_disp. */
 typedef struct sc_fill_args {
-    sc_tensor y, y_disp, mask; /* [H,W,3], [H,W,1], [H,W,1]; y may be x, y_disp may be disp; rows may be strided */
+    sc_tensor y, y_disp,
+        mask; /* [H,W,3], [H,W,1], [H,W,1]; y may be x, y_disp may be disp; rows may be strided */
     sc_tensor x, disp, hole;   /* [H,W,3], [H,W,1] pixels, [H,W,1] */
     sc_tensor prev, prev_disp; /* y and y_disp of the frame before, or none */
-    sc_tensor work;            /* [H,W,5] scratch */
+    sc_tensor work;            /* [H,W,6] scratch */
 } sc_fill_args;
 
 typedef enum sc_filter_kind { SC_FILTER_MEAN, SC_FILTER_MAX, SC_FILTER_MIN, SC_FILTER_SNAP } sc_filter_kind;
 
-/* Separable window over y, x [N,H,W,C]. MEAN: sum of taps (host memory; the caller normalises), columns first. MAX and
- * MIN: over 2*radius+1; taps unused. SNAP: x, but where x is more than threshold from both the window's min and its max,
- * the one of them that is closer (the min only within 0.35 of their distance). Border: reflect without repeating the
- * edge, or the edge repeated. */
+/* Separable window over y, x [N,H,W,C]. MEAN: sum of taps (host memory; the caller normalises), columns
+ * first. MAX and MIN: over 2*radius+1; taps unused. SNAP: x, but where x is more than threshold from both the
+ * window's min and its max, the one of them that is closer (the min only within 0.35 of their distance).
+ * Border: reflect without repeating the edge, or the edge repeated. */
 typedef struct sc_filter_args {
     sc_tensor y, x;
     sc_filter_kind kind;

@@ -23,8 +23,8 @@ static const char *const levels[] = { "error", "warning", "info", "debug", NULL 
 #define OF(member) .offset = offsetof(sc_options, member)
 #define IN(member) OF(set.member)
 
-/* clang-format off: a row stays a row. Windows, steps, guidance and seed are those of the published scripts: DepthCrafter
- * run.py, StereoCrafter depth_splatting_inference.py and inpainting_inference.py. */
+/* clang-format off: a row stays a row. Windows, steps, guidance and seed are those of the published scripts:
+ * DepthCrafter run.py, StereoCrafter depth_splatting_inference.py and inpainting_inference.py. */
 const sc_option sc_option_table[] = {
     { .name = "--input",
       .alias = "-i",
@@ -264,9 +264,9 @@ const sc_option sc_option_table[] = {
       IN(crf),
       .min = -1,
       .max = 63,
-      .def = 18,
-      .unit = "-1 = the encoder's own",
-      .help = "quality, smaller is better" },
+      .def = -1,
+      .unit = "number",
+      .help = "quality, smaller is better; -1: 18 with libx264, and what matches it with others" },
     { .name = "-preset",
       .alias = "--preset",
       .type = SC_TEXT,
@@ -295,7 +295,7 @@ const sc_option sc_option_table[] = {
       IN(device),
       .text = "auto",
       .unit = "NAME",
-      .help = "auto, cpu, cuda, cuda:1" },
+      .help = "auto, cpu; cuda or cuda:1 where --version lists it" },
     { .name = "--precision",
       .type = SC_TEXT,
       .group = RUNNING,

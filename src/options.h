@@ -14,12 +14,12 @@ typedef struct sc_options { /* the settings and what only the command line needs
     int progress;  /* sc_progress_mode */
     int log_level; /* sc_log_level */
     int help, help_full, version, print_config;
-    char named[4096];       /* holds set.output where none was given: copy the struct only with care */
+    char named[4096]; /* holds set.output where none was given: copy the struct only with care */
 } sc_options;
 
 void sc_options_default(sc_options *o);
-/* Fills o, which sc_options_default() has set, from argv (strings are kept, not copied). SC_ERR_USAGE with one line in error[size] that names the
- * option, what was expected and what was found. */
+/* Fills o, which sc_options_default() has set, from argv (strings are kept, not copied). SC_ERR_USAGE with
+ * one line in error[size] that names the option, what was expected and what was found. */
 int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t size);
 void sc_options_help(FILE *f, bool full);
 void sc_options_print(FILE *f, const sc_options *o); /* --print-config: one "name = value" a line */

@@ -97,6 +97,8 @@ void check_norm(check *c);
 void check_attention(check *c);
 void check_pointwise(check *c);
 void check_image(check *c);
+void check_resize(check *c);
+void check_colour(check *c);
 void check_warp(check *c);
 
 #endif

@@ -53,11 +53,12 @@ int sc_cpu_attention(sc_exec *x, const sc_attention_args *a)
  * maximum of each query rescales what it has summed so far (Milakov and Gimelshein, "Online normalizer
  * calculation for softmax", 2018). Keys are turned round first, so that the compiler's vectors run over keys
  * in one product and over the head's width in the other. */
-enum { QUERIES = 16, KEYS = 32 };
+enum { QUERIES = 16, KEYS = 32, LANES = 8 };
 
 typedef struct block {
-    float k[MAX_WIDTH][KEYS], score[QUERIES][KEYS], sum[QUERIES][MAX_WIDTH];
+    float k[MAX_WIDTH][KEYS], v[KEYS * MAX_WIDTH], sum[QUERIES][MAX_WIDTH];
     float largest[QUERIES], total[QUERIES];
+    int64_t step; /* of v's rows: the head's width in whole lanes */
 } block;
 
 /* e^x for x <= 0, within 2 units in the last place; 0 below -87. Range reduction by ln 2 in two parts (Cody,
@@ -82,46 +83,50 @@ static inline float exp_negative(float x)
     return x < -87.0f ? 0 : p * power.f;
 }
 
-/* Scores of n keys for one query, then what they add to its sums. */
-static void meet(block *s, int i, const sc_attention_args *a, const float *q, const float *v, int n)
+/* out[LANES] = keep * out + sum over n of f[i] * row[i][LANES]: small enough to stay in registers. */
+static inline void lanes_sum(float *out, float keep, const float *f, const float *row, int64_t step,
+                             int64_t n)
 {
-    const int64_t width = a->q.dim[3];
-    float *score = s->score[i], *sum = s->sum[i], largest = s->largest[i], total = 0;
+    float sum[LANES];
+    for (int l = 0; l < LANES; l++)
+        sum[l] = out[l] * keep;
+    for (int64_t i = 0; i < n; i++)
+        for (int l = 0; l < LANES; l++)
+            sum[l] += f[i] * row[i * step + l];
+    for (int l = 0; l < LANES; l++)
+        out[l] = sum[l];
+}
+
+/* Scores of n keys for query i, then what they add to its sums. */
+static void meet(block *s, int i, const float *q, float scale, int64_t width, int n)
+{
+    float score[KEYS] = { 0 }, largest = s->largest[i], total = 0;
+    for (int j = 0; j < KEYS; j += LANES)
+        lanes_sum(score + j, 0, q, &s->k[0][j], KEYS, width);
     for (int j = 0; j < KEYS; j++)
-        score[j] = 0;
-    for (int64_t d = 0; d < width; d++) {
-        const float f = q[d] * a->scale;
-#pragma omp simd
-        for (int j = 0; j < KEYS; j++)
-            score[j] += f * s->k[d][j];
-    }
+        score[j] *= scale;
     for (int j = 0; j < n; j++)
         largest = score[j] > largest ? score[j] : largest;
-    const float keep = exp_negative(s->largest[i] - largest);
 #pragma omp simd
     for (int j = 0; j < KEYS; j++)
         score[j] = exp_negative(score[j] - largest);
     for (int j = 0; j < n; j++)
         total += score[j];
+    const float keep = exp_negative(s->largest[i] - largest);
     s->largest[i] = largest;
     s->total[i] = s->total[i] * keep + total;
-#pragma omp simd
-    for (int64_t d = 0; d < width; d++)
-        sum[d] *= keep;
-    for (int j = 0; j < n; j++) {
-        const float p = score[j], *row = v + j * a->v.stride[1];
-#pragma omp simd
-        for (int64_t d = 0; d < width; d++)
-            sum[d] += p * row[d];
-    }
+    for (int64_t d = 0; d < width; d += LANES)
+        lanes_sum(&s->sum[i][d], keep, score, s->v + d, s->step, n);
 }
 
 static void attend(const sc_attention_args *a, int64_t b, int64_t h, int64_t first, block *s)
 {
     const int64_t width = a->q.dim[3], keys = a->k.dim[1];
     const int count = (int)SC_MIN(a->q.dim[1] - first, QUERIES);
+    s->step = (width + LANES - 1) / LANES * LANES;
+    memset(s->v, 0, (size_t)(KEYS * s->step) * sizeof(float));
     for (int i = 0; i < count; i++) {
-        memset(s->sum[i], 0, (size_t)width * sizeof(float));
+        memset(s->sum[i], 0, (size_t)s->step * sizeof(float));
         s->total[i] = 0;
         s->largest[i] = -FLT_MAX;
     }
@@ -131,9 +136,11 @@ static void attend(const sc_attention_args *a, int64_t b, int64_t h, int64_t fir
             const float *k = head_row(&a->k, b, start + SC_MIN(j, n - 1), h);
             for (int64_t d = 0; d < width; d++)
                 s->k[d][j] = k[d];
+            memcpy(s->v + j * s->step, head_row(&a->v, b, start + SC_MIN(j, n - 1), h),
+                   (size_t)width * sizeof(float));
         }
         for (int i = 0; i < count; i++)
-            meet(s, i, a, head_row(&a->q, b, first + i, h), head_row(&a->v, b, start, h), n);
+            meet(s, i, head_row(&a->q, b, first + i, h), a->scale, width, n);
     }
     for (int i = 0; i < count; i++) {
         float *y = (float *)head_row(&a->y, b, first + i, h);
@@ -145,11 +152,12 @@ static void attend(const sc_attention_args *a, int64_t b, int64_t h, int64_t fir
 int sc_cpu_attention_fast(sc_exec *x, const sc_attention_args *a)
 {
     const int64_t heads = a->q.dim[2], blocks = (a->q.dim[1] + QUERIES - 1) / QUERIES;
+    const int threads = sc_cpu_threads(x, a->k.dim[1] * sc_tensor_count(a->q));
     int ret = 0;
     if (a->q.dim[3] > MAX_WIDTH)
         return -ENOSYS;
 
-#pragma omp parallel num_threads(x->dev->threads) reduction(min : ret)
+#pragma omp parallel num_threads(threads) reduction(min : ret)
     {
         block *s = malloc(sizeof(*s));
         ret = s ? 0 : -ENOMEM;

@@ -29,9 +29,7 @@ int sc_cpu_conv2d(sc_exec *x, const sc_conv2d_args *a)
 #pragma omp parallel for schedule(static) num_threads(x->dev->threads)
     for (int64_t row = 0; row < a->y.dim[0] * height; row++) {
         const int64_t n = row / height, top = row % height * a->stride - a->pad_top;
-        const float *vec = a->vec.ndim ? a->vec.data : NULL;
-        if (vec && a->vec.dim[0] > 1)
-            vec += n * channels;
+        const float *vec = a->vec.ndim ? (const float *)a->vec.data + n * a->vec.stride[0] : NULL;
         for (int64_t c = 0; c < width; c++)
             for (int64_t o = 0; o < channels; o++) {
                 const int64_t at = (row * width + c) * channels + o;

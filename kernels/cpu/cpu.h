@@ -38,6 +38,12 @@ int sc_cpu_filter(sc_exec *x, const sc_filter_args *a);
 int sc_cpu_colour(sc_exec *x, const sc_colour_args *a);
 int sc_cpu_mix(sc_exec *x, const sc_mix_args *a);
 
+/* Threads worth waking for a loop over so many numbers. */
+static inline int sc_cpu_threads(const sc_exec *x, int64_t numbers)
+{
+    return numbers < 16384 ? 1 : x->dev->threads;
+}
+
 /* act(v); SC_ACT_GEGLU is not one of one number. */
 double sc_cpu_act(sc_act act, double v);
 

@@ -6,7 +6,8 @@
  * invents does not agree with the rows around it, the less the deeper in the hole: hence an average that
  * widens with the distance.
  *
- * work[y,x] = filling rgb, distance from the background in pixels, share of the frame before. */
+ * work[y,x] = filling rgb, distance from the background in pixels, disparity from which on a surface is the
+ * near one, share of the frame before. */
 #include <math.h>
 
 #include "rows.h"
@@ -15,9 +16,9 @@ enum {
     CLOSE = 2, /* seen pieces this narrow between holes are mixed pixels torn off an edge */
     EDGE = 2,  /* columns beyond the hole into which the near surface has bled */
     LOOK = 12, /* columns of background that tell whether it moved */
-    SOFT = 4,  /* columns of distance that widen the average by one pixel each way */
+    SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
     REACH = 4, /* the widest average */
-    WORK = 5,
+    WORK = 6,
 };
 
 static const float SAME = 1.0f;                   /* pixels of disparity within which two surfaces are one */
@@ -141,7 +142,8 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
             continue;
         *mask = m;
         fill_pixel(work, x, c, &bg, one ? &other : NULL);
-        work[4] = a->prev.ndim && sc_row(a->prev_disp, y)[c] <= bg.limit ? still : 0;
+        work[4] = bg.limit;
+        work[5] = a->prev.ndim && sc_row(a->prev_disp, y)[c] <= bg.limit ? still : 0;
         if (hole[c] >= 0.5f)
             sc_row(a->y_disp, y)[c] = bg.disp;
     }
@@ -178,7 +180,8 @@ static void repeat_row(const sc_fill_args *a, int64_t y, int64_t from)
         for (int i = 0; i < 3; i++)
             work[i] = sc_row(a->x, from)[3 * c + i];
         work[3] = 1;
-        work[4] = 0;
+        work[4] = INFINITY;
+        work[5] = 0;
         if (sc_row(a->hole, from)[c] < 0.5f)
             sc_row(a->y_disp, y)[c] = sc_row(a->disp, from)[c];
     }
@@ -221,7 +224,7 @@ static void soften(const sc_fill_args *a, int64_t y, int64_t c, float rgb[3])
 {
     const float *work = sc_row(a->work, y) + WORK * c;
     const int64_t reach = SC_MIN((int64_t)work[3] / SOFT, REACH);
-    const float limit = sc_row(a->y_disp, y)[c] + SAME;
+    const float limit = work[4];
     float sum[3] = { work[0], work[1], work[2] }, weight = 1;
 
     for (int64_t v = SC_MAX(y - reach, 0); v <= SC_MIN(y + reach, a->x.dim[0] - 1); v++) {
@@ -257,8 +260,8 @@ static void finish_row(const void *args, int64_t y, float *scratch)
                 out[i] = x[i];
                 continue;
             }
-            if (work[4] > 0)
-                rgb[i] += work[4] * (sc_row(a->prev, y)[3 * c + i] - rgb[i]);
+            if (work[5] > 0)
+                rgb[i] += work[5] * (sc_row(a->prev, y)[3 * c + i] - rgb[i]);
             out[i] = mask[c] * rgb[i] + (1 - mask[c]) * x[i];
         }
     }

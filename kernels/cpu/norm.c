@@ -29,7 +29,7 @@ int sc_cpu_group_norm(sc_exec *x, const sc_group_norm_args *a)
     const int64_t rows = a->x.dim[1], channels = a->x.dim[2], width = channels / a->groups;
     const float *gamma = a->gamma.data, *beta = a->beta.data;
 
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(a->x)))
     for (int64_t task = 0; task < a->x.dim[0] * a->groups; task++) {
         const int64_t first = task % a->groups * width, start = task / a->groups * rows * channels + first;
         const float *in = (const float *)a->x.data + start;
@@ -50,7 +50,7 @@ int sc_cpu_layer_norm(sc_exec *x, const sc_layer_norm_args *a)
     const int64_t channels = a->x.dim[1];
     const float *gamma = a->gamma.data, *beta = a->beta.data;
 
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(a->x)))
     for (int64_t m = 0; m < a->x.dim[0]; m++) {
         const float *in = (const float *)a->x.data + m * channels;
         float *out = (float *)a->y.data + m * channels;

@@ -332,7 +332,7 @@ fail:
 static void finish(const sc_exec *x, sc_tensor y, const float *v, const float *gate, sc_tensor add)
 {
     const int64_t cols = y.dim[1];
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(y)))
     for (int64_t m = 0; m < y.dim[0]; m++) {
         const float *p = add.ndim ? (const float *)add.data + m * add.stride[0] : NULL;
         float *out = (float *)y.data + m * y.stride[0];
@@ -405,7 +405,7 @@ fail:
 static void double_size(const sc_exec *x, float *y, const float *in, int64_t height, int64_t width,
                         int64_t channels)
 {
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, 4 * height * width * channels))
     for (int64_t r = 0; r < 2 * height; r++)
         for (int64_t c = 0; c < 2 * width; c++)
             memcpy(y + (r * 2 * width + c) * channels, in + (r / 2 * width + c / 2) * channels,
@@ -439,7 +439,7 @@ static int dnnl_conv2d(sc_exec *x, const sc_conv2d_args *a)
 {
     struct sc_dnnl *d = ((sc_cpu *)x->dev->priv)->dnnl;
     const bool add = a->add.ndim > 0, buffered = add && a->act;
-    const bool single = a->upsample || buffered || (a->vec.ndim && a->vec.dim[0] > 1);
+    const bool single = a->upsample || buffered || (a->vec.ndim && a->vec.stride[0]);
     const int64_t images = a->x.dim[0];
     shape s = {
         .n = single ? 1 : images,
@@ -476,7 +476,7 @@ static int dnnl_conv2d(sc_exec *x, const sc_conv2d_args *a)
         const float *in = (const float *)a->x.data + n * x_image, *bias = a->b.ndim ? a->b.data : NULL;
         float *out = (float *)a->y.data + n * y_image;
         if (k.bias) {
-            const float *vec = (const float *)a->vec.data + (a->vec.dim[0] > 1 ? n * s.o : 0);
+            const float *vec = (const float *)a->vec.data + n * a->vec.stride[0];
             for (int64_t o = 0; o < s.o; o++)
                 k.bias[o] = vec[o] + (bias ? bias[o] : 0);
             bias = k.bias;

@@ -206,7 +206,7 @@ int sc_cpu_copy(sc_exec *x, const sc_copy_args *a)
     const int64_t size = (int64_t)sc_dtype_size(a->y.dtype);
     const bool bytes = a->y.dtype == a->x.dtype && ys == size && xs == size;
 
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(a->y)))
     for (int64_t piece = 0; piece < w.rows * w.pieces; piece++) {
         char *at[3];
         const int64_t n = walk_to(&w, t, piece, at);
@@ -229,7 +229,7 @@ int sc_cpu_axpby(sc_exec *x, const sc_axpby_args *a)
     const sc_tensor *const t[] = { &a->y, &a->x, &a->z };
     const walk w = walk_over(t, two ? 3 : 2);
 
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(a->y)))
     for (int64_t piece = 0; piece < w.rows * w.pieces; piece++) {
         char *at[3];
         const int64_t n = walk_to(&w, t, piece, at);
@@ -255,7 +255,7 @@ int sc_cpu_randn(sc_exec *x, const sc_randn_args *a)
     const int64_t n = sc_tensor_count(a->y), lead = (int64_t)(a->offset % 4), blocks = (lead + n + 3) / 4;
     float *y = a->y.data;
 
-#pragma omp parallel for schedule(static) num_threads(x->dev->threads)
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(a->y)))
     for (int64_t block = 0; block < blocks; block++) {
         float v[4];
         sc_normal4(a->seed, a->offset / 4 + (uint64_t)block, v);

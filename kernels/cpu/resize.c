@@ -132,66 +132,22 @@ static void resize_row(const void *args, int64_t r, float *scratch)
         resample_row(dst, scratch, &p->x, y.dim[2], y.dim[3], y.stride[2]);
 }
 
+/* ---- joint bilateral upsampling (Kopf et al. 2007) with a triangle for its spatial kernel */
+
 enum { FAR = 40 }; /* guides this far apart weigh e^-40: a sum of such weights alone still divides in f32 */
 
-/* Columns x[i] of one row of the small guide and of x, spread out to the width of y for one tap: [4 +
- * ...][W]. */
-static void guided_tap(float *restrict num, float *restrict den, const float *restrict big,
-                       const float *restrict tap, const float *restrict tri, float weight_y, float scale,
-                       int64_t w)
-{
-    const float *restrict r = big, *restrict g = big + w, *restrict b = big + 2 * w;
-    const float *restrict tr = tap, *restrict tg = tap + w, *restrict tb = tap + 2 * w,
-                          *restrict tv = tap + 3 * w;
-#pragma omp simd
-    for (int64_t i = 0; i < w; i++) {
-        const float dr = r[i] - tr[i], dg = g[i] - tg[i], db = b[i] - tb[i];
-        float d = (dr * dr + dg * dg + db * db) * scale;
-        d = d < FAR ? d : FAR;
-        const float e = weight_y * tri[i] * sc_exp2(d * -1.44269504f);
-        num[i] += e * tv[i];
-        den[i] += e;
-    }
-}
+/* Rows of y between the centres of the same two rows of x share their 4x4 taps: they are made together, so
+ * that a tap has to be spread out to the width of y only once for all of them. */
+typedef struct guided_plan {
+    const sc_resize_args *a;
+    taps x, y;     /* 4 a place; x: all first taps, then all second ones ... */
+    int64_t *from; /* group g is rows from[g] to from[g + 1] */
+    int64_t groups, longest;
+} guided_plan;
 
-/* Joint bilateral upsampling (Kopf et al. 2007) with a triangle for its spatial kernel. */
-static void guided_row(const void *args, int64_t r, float *scratch)
-{
-    const resize_plan *p = args;
-    const sc_resize_args *a = p->a;
-    const int64_t w = a->y.dim[2], h = a->y.dim[1], c = a->y.dim[3], n = r / h, oy = r % h;
-    float *big = scratch, *tap = big + 3 * w, *num = tap + 4 * w, *den = num + w, *tri = den + w;
-    const float *guide = sc_row(a->guide, r);
-    float *dst = sc_row(a->y, r);
-    const float scale = 1 / (2 * a->range * a->range);
-    for (int64_t i = 0; i < w; i++)
-        for (int k = 0; k < 3; k++)
-            big[k * w + i] = guide[i * a->guide.stride[2] + k];
-    for (int64_t ch = 0; ch < c; ch++) {
-        memset(num, 0, (size_t)(2 * w) * sizeof(*num));
-        for (int v = 0; v < 4; v++) {
-            const int64_t row = n * a->x.dim[1] + p->y.index[oy * 4 + v];
-            const float *gs = sc_row(a->guide_small, row), *xs = sc_row(a->x, row) + ch;
-            for (int u = 0; u < 4; u++) {
-                for (int64_t i = 0; i < w; i++) {
-                    const int64_t j = p->x.index[i * 4 + u];
-                    const float *g = gs + j * a->guide_small.stride[2];
-                    tri[i] = p->x.weight[i * 4 + u];
-                    tap[i] = g[0];
-                    tap[w + i] = g[1];
-                    tap[2 * w + i] = g[2];
-                    tap[3 * w + i] = xs[j * a->x.stride[2]];
-                }
-                guided_tap(num, den, big, tap, tri, p->y.weight[oy * 4 + v], scale, w);
-            }
-        }
-        for (int64_t i = 0; i < w; i++)
-            dst[i * a->y.stride[2] + ch] = num[i] / den[i];
-    }
-}
-
-/* The 4 nearest inputs of each output; weights of a triangle of radius 2. */
-static int guided_taps(taps *t, int64_t in, int64_t out)
+/* Places of the 4 nearest inputs and weights of a triangle of radius 2; tap k of output i is at i * step_i +
+ * k * step_k. */
+static int guided_taps(taps *t, int64_t in, int64_t out, int64_t step_i, int64_t step_k)
 {
     t->count = 4;
     t->index = malloc((size_t)(out * 4) * sizeof(*t->index));
@@ -202,28 +158,116 @@ static int guided_taps(taps *t, int64_t in, int64_t out)
         const double centre = ((double)i + 0.5) * (double)in / (double)out - 0.5;
         const int64_t first = (int64_t)floor(centre) - 1;
         for (int k = 0; k < 4; k++) {
-            t->index[i * 4 + k] = (int)SC_CLAMP(first + k, 0, in - 1);
-            t->weight[i * 4 + k] = (float)(1 - fabs((double)(first + k) - centre) / 2);
+            t->index[i * step_i + k * step_k] = (int)SC_CLAMP(first + k, 0, in - 1);
+            t->weight[i * step_i + k * step_k] = (float)(1 - fabs((double)(first + k) - centre) / 2);
         }
     }
     return 0;
 }
 
+static int guided_groups(guided_plan *p)
+{
+    const int64_t h = p->a->y.dim[1];
+    p->from = malloc((size_t)(h + 1) * sizeof(*p->from));
+    if (!p->from)
+        return -ENOMEM;
+    for (int64_t i = 0; i < h; i++)
+        if (!i || memcmp(p->y.index + 4 * i, p->y.index + 4 * (i - 1), 4 * sizeof(*p->y.index)))
+            p->from[p->groups++] = i;
+    p->from[p->groups] = h;
+    for (int64_t g = 0; g < p->groups; g++)
+        p->longest = SC_MAX(p->longest, p->from[g + 1] - p->from[g]);
+    return 0;
+}
+
+/* num += weight * value and den += weight of one tap, over a row. tap: its guide's three planes and its
+ * value. */
+static void guided_tap(float *restrict num, float *restrict den, const float *restrict guide,
+                       const float *restrict tap, const float *restrict triangle, float weight_y, float scale,
+                       int64_t w)
+{
+    const float *restrict r = guide, *restrict g = guide + w, *restrict b = guide + 2 * w;
+    const float *restrict tr = tap, *restrict tg = tap + w, *restrict tb = tap + 2 * w,
+                          *restrict tv = tap + 3 * w;
+#pragma omp simd
+    for (int64_t i = 0; i < w; i++) {
+        const float dr = r[i] - tr[i], dg = g[i] - tg[i], db = b[i] - tb[i];
+        const float far = (dr * dr + dg * dg + db * db) * scale, d = far < FAR ? far : FAR;
+        const float e = weight_y * triangle[i] * sc_exp2(d * -1.44269504f);
+        num[i] += e * tv[i];
+        den[i] += e;
+    }
+}
+
+static void guided_spread(float *restrict tap, const float *guide, int64_t guide_stride, const float *x,
+                          int64_t x_stride, const int *index, int64_t w)
+{
+    for (int64_t i = 0; i < w; i++) {
+        const float *g = guide + index[i] * guide_stride;
+        tap[i] = g[0];
+        tap[w + i] = g[1];
+        tap[2 * w + i] = g[2];
+        tap[3 * w + i] = x[index[i] * x_stride];
+    }
+}
+
+static void guided_group(const void *args, int64_t unit, float *scratch)
+{
+    const guided_plan *p = args;
+    const sc_resize_args *a = p->a;
+    const int64_t w = a->y.dim[2], h = a->y.dim[1], n = unit / p->groups, g = unit % p->groups;
+    const int64_t begin = p->from[g], rows = p->from[g + 1] - begin;
+    const float scale = 1 / (2 * a->range * a->range);
+    float *tap = scratch, *guide = tap + 4 * w, *num = guide + 3 * w * rows, *den = num + w * rows;
+    for (int64_t y = 0; y < rows; y++) {
+        const float *src = sc_row(a->guide, n * h + begin + y);
+        for (int64_t i = 0; i < w; i++)
+            for (int k = 0; k < 3; k++)
+                guide[(3 * y + k) * w + i] = src[i * a->guide.stride[2] + k];
+    }
+    for (int64_t ch = 0; ch < a->y.dim[3]; ch++) {
+        memset(num, 0, (size_t)(2 * w * rows) * sizeof(*num));
+        for (int k = 0; k < 16; k++) {
+            const int64_t row = n * a->x.dim[1] + p->y.index[begin * 4 + k / 4], at = k % 4 * w;
+            guided_spread(tap, sc_row(a->guide_small, row), a->guide_small.stride[2], sc_row(a->x, row) + ch,
+                          a->x.stride[2], p->x.index + at, w);
+            for (int64_t y = 0; y < rows; y++)
+                guided_tap(num + y * w, den + y * w, guide + 3 * y * w, tap, p->x.weight + at,
+                           p->y.weight[(begin + y) * 4 + k / 4], scale, w);
+        }
+        for (int64_t y = 0; y < rows; y++) {
+            float *dst = sc_row(a->y, n * h + begin + y) + ch;
+            for (int64_t i = 0; i < w; i++)
+                dst[i * a->y.stride[2]] = num[y * w + i] / den[y * w + i];
+        }
+    }
+}
+
+static int guided(sc_exec *x, const sc_resize_args *a)
+{
+    int ret = 0;
+    const int64_t w = a->y.dim[2];
+    guided_plan p = { .a = a };
+    SC_TRY(guided_taps(&p.x, a->x.dim[2], w, 1, w));
+    SC_TRY(guided_taps(&p.y, a->x.dim[1], a->y.dim[1], 4, 1));
+    SC_TRY(guided_groups(&p));
+    SC_TRY(sc_cpu_rows(x, a->y.dim[0] * p.groups, (size_t)((4 + 5 * p.longest) * w), guided_group, &p));
+fail:
+    taps_free(&p.x);
+    taps_free(&p.y);
+    free(p.from);
+    return ret;
+}
+
 int sc_cpu_resize(sc_exec *x, const sc_resize_args *a)
 {
     int ret = 0;
-    const bool guided = a->guide.ndim > 0;
-    const int64_t rows = a->y.dim[0] * a->y.dim[1];
     resize_plan p = { .a = a };
-    if (guided) {
-        SC_TRY(guided_taps(&p.x, a->x.dim[2], a->y.dim[2]));
-        SC_TRY(guided_taps(&p.y, a->x.dim[1], a->y.dim[1]));
-        SC_TRY(sc_cpu_rows(x, rows, (size_t)(10 * a->y.dim[2]), guided_row, &p));
-    } else {
-        SC_TRY(taps_make(&p.x, a->x.dim[2], a->y.dim[2], a));
-        SC_TRY(taps_make(&p.y, a->x.dim[1], a->y.dim[1], a));
-        SC_TRY(sc_cpu_rows(x, rows, (size_t)(a->x.dim[2] * a->x.dim[3]), resize_row, &p));
-    }
+    if (a->guide.ndim)
+        return guided(x, a);
+    SC_TRY(taps_make(&p.x, a->x.dim[2], a->y.dim[2], a));
+    SC_TRY(taps_make(&p.y, a->x.dim[1], a->y.dim[1], a));
+    SC_TRY(sc_cpu_rows(x, a->y.dim[0] * a->y.dim[1], (size_t)(a->x.dim[2] * a->x.dim[3]), resize_row, &p));
 fail:
     taps_free(&p.x);
     taps_free(&p.y);

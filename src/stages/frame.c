@@ -98,6 +98,11 @@ int sc_image_ref(sc_image *dst, const sc_image *src)
     return 0;
 }
 
+bool sc_image_shared(const sc_image *im)
+{
+    return !av_buffer_is_writable(im->buf);
+}
+
 void sc_frame_clear(sc_frame *f)
 {
     av_frame_free(&f->src);

@@ -44,6 +44,7 @@ void sc_pools_close(sc_pools **p);
 int sc_image_new(sc_pools *p, sc_image *im, int h, int w, int c);
 void sc_image_unref(sc_image *im);
 int sc_image_ref(sc_image *dst, const sc_image *src);
+bool sc_image_shared(const sc_image *im); /* somebody else has a reference: not to be written to */
 
 void sc_frame_clear(sc_frame *f); /* releases everything and zeroes it */
 static inline void sc_frame_move(sc_frame *dst, sc_frame *src)

@@ -14,7 +14,7 @@ int sc_inpaint_own(const sc_context *c, sc_image *im)
     sc_image copy = { 0 };
     int ret;
 
-    if (av_buffer_is_writable(im->buf))
+    if (!sc_image_shared(im))
         return 0;
     if ((ret = sc_image_new(c->pools, &copy, (int)im->t.dim[0], (int)im->t.dim[1], (int)im->t.dim[2])) < 0)
         return ret;

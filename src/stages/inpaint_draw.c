@@ -1,14 +1,10 @@
 /* One window of frames through StereoCrafter's networks.
  * pipelines/stereo_video_inpainting.py __call__() and inpainting_inference.py spatial_tiled_process(). */
-#include <math.h>
 #include <stdlib.h>
 
-#include "../nets/clip.h"
 #include "../nets/sampler.h"
-#include "../nets/unet.h"
-#include "../nets/vae.h"
-#include "../weights/weights.h"
 #include "inpaint.h"
+#include "published.h"
 #include "window.h"
 
 enum {
@@ -63,56 +59,6 @@ static grid plan_axis(int n, int max)
     return (grid){ align_up((all + (count - 1) * overlap + count - 1) / count), overlap };
 }
 
-static int open_unet(sc_artist *a, const sc_context *c, const char *path)
-{
-    sc_config *cfg = NULL;
-    sc_loader *ld = NULL;
-    sc_unet_config u;
-    int ret;
-
-    SC_TRY(sc_config_open(&cfg, path, c->log));
-    sc_unet_config_read(&u, cfg);
-    SC_TRY(sc_loader_open(&ld, path, "diffusion_pytorch_model", c->x,
-                          c->precision.net[SC_NET_INPAINT_UNET].weight, c->log));
-    ret = sc_unet_open(&a->unet, &u, &ld, c->x);
-fail:
-    sc_config_close(&cfg);
-    return ret;
-}
-
-static int open_vae(sc_artist *a, const sc_context *c, const char *path)
-{
-    sc_config *cfg = NULL;
-    sc_loader *ld = NULL;
-    sc_vae_config v;
-    int ret;
-
-    SC_TRY(sc_config_open(&cfg, path, c->log));
-    sc_vae_config_read(&v, cfg);
-    SC_TRY(sc_loader_open(&ld, path, "diffusion_pytorch_model", c->x, c->precision.net[SC_NET_VAE].weight,
-                          c->log));
-    ret = sc_vae_open(&a->vae, &v, &ld, c->x);
-fail:
-    sc_config_close(&cfg);
-    return ret;
-}
-
-static int open_clip(sc_artist *a, const sc_context *c, const char *path)
-{
-    sc_config *cfg = NULL;
-    sc_loader *ld = NULL;
-    sc_clip_config l;
-    int ret;
-
-    SC_TRY(sc_config_open(&cfg, path, c->log));
-    sc_clip_config_read(&l, cfg);
-    SC_TRY(sc_loader_open(&ld, path, "model", c->x, c->precision.net[SC_NET_CLIP].weight, c->log));
-    ret = sc_clip_open(&a->clip, &l, &ld, c->x);
-fail:
-    sc_config_close(&cfg);
-    return ret;
-}
-
 int sc_artist_open(sc_artist **out, const sc_context *c, const sc_inpaint_files *files, int h, int w)
 {
     sc_artist *a = calloc(1, sizeof(*a));
@@ -127,22 +73,10 @@ int sc_artist_open(sc_artist **out, const sc_context *c, const sc_inpaint_files 
     a->rows = plan_axis(h, align_up(c->set->inpaint_tile * 5 / 8));
     a->columns = plan_axis(w, align_up(c->set->inpaint_tile));
     sc_sampler_init(&a->sampler, c->set->inpaint_steps);
-    SC_TRY(open_unet(a, c, files->unet));
-    SC_TRY(open_vae(a, c, files->vae));
-    SC_TRY(open_clip(a, c, files->clip));
-
-    const sc_unet_config *u = sc_unet_get_config(a->unet);
-    const int channels = sc_vae_get_config(a->vae)->latent_channels;
-    if (u->in_channels != 2 * channels + 1 || u->out_channels != channels)
-        ret =
-            sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint", "%s: %d input and %d output channels, want %d and %d",
-                    files->unet, u->in_channels, u->out_channels, 2 * channels + 1, channels);
-    else if (u->cross_attention_dim != sc_clip_get_config(a->clip)->projection_dim)
-        ret = sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint", "%s: context of %d numbers, but %s gives %d",
-                      files->unet, u->cross_attention_dim, files->clip,
-                      sc_clip_get_config(a->clip)->projection_dim);
-    if (ret < 0)
-        goto fail;
+    SC_TRY(sc_published_unet(&a->unet, c, files->unet, SC_NET_INPAINT_UNET));
+    SC_TRY(sc_published_vae(&a->vae, c, files->vae));
+    SC_TRY(sc_published_clip(&a->clip, c, files->clip));
+    SC_TRY(sc_published_fit(c, files->unet, a->unet, a->vae, a->clip, 1));
     sc_log(c->log, SC_LOG_INFO, "inpaint", "StereoCrafter, %lld parameters, tiles of %dx%d",
            (long long)sc_unet_params(a->unet), a->columns.size, a->rows.size);
     *out = a;
@@ -386,15 +320,15 @@ static void decode(sc_exec *x, const window *w, int row, int column)
     sc_pop(x, m);
 }
 
-/* Whether any frame has a hole in the tile. */
+/* Whether any frame has a hole in the tile; in a run without memory, each has. */
 static bool has_holes(sc_exec *x, const window *w, const tile *t)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2));
-    bool found = false;
+    bool found = x->measuring;
 
     for (int i = 0; i < w->count && !found; i++) {
-        float least_most[2] = { 0, 1 }; /* a run without memory draws every tile */
+        float least_most[2];
 
         sc_minmax_into(x, &(sc_minmax_args){ .y = range, .x = in_tile(w->frame[i].mask, t), .q_hi = 1 });
         sc_download(x, least_most, range);

@@ -18,6 +18,8 @@ static const float FLAT = 0.5f;
  * error. */
 static const float RATE = 0.3f;
 
+static const sc_match_state same = { .gain = { 1, 1, 1 } };
+
 static sc_tensor every(sc_tensor t, int64_t step)
 {
     for (int i = 0; i < 2; i++) {
@@ -27,6 +29,20 @@ static sc_tensor every(sc_tensor t, int64_t step)
     return t;
 }
 
+/* y = to(gain * from(y) + shift), channel by channel, in place. */
+static void convert(sc_exec *x, sc_tensor y, sc_colour_space from, sc_colour_space to,
+                    const sc_match_state *s)
+{
+    const float *g = s->gain, *t = s->shift;
+
+    sc_colour_into(x, &(sc_colour_args){ .y = y,
+                                         .a = y,
+                                         .m1 = { g[0], 0, 0, 0, g[1], 0, 0, 0, g[2] },
+                                         .t = { t[0], t[1], t[2] },
+                                         .from = from,
+                                         .to = to });
+}
+
 /* Mean, deviation and weight of L*, a* and b* over the points. */
 static void statistics(sc_exec *x, float stats[9], sc_tensor image, sc_tensor weight)
 {
@@ -34,8 +50,7 @@ static void statistics(sc_exec *x, float stats[9], sc_tensor image, sc_tensor we
     sc_tensor lab = sc_new(x, SC_F32, image.ndim, image.dim), moments = sc_new(x, SC_F32, SC_DIMS(3, 3));
 
     sc_copy_into(x, lab, image);
-    sc_colour_into(
-        x, &(sc_colour_args){ .y = lab, .a = lab, .m1 = { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, .from = SC_LAB });
+    convert(x, lab, SC_RGB, SC_LAB, &same);
     sc_moments_into(x, &(sc_moments_args){ .y = moments, .x = lab, .mask = weight });
     sc_download(x, stats, moments);
     sc_pop(x, m);
@@ -73,13 +88,8 @@ void sc_match(sc_exec *x, sc_match_state *state, sc_tensor filled, sc_tensor see
     if (is[6] > 0)
         follow(state, is, should);
     if (state->frames) {
-        const float *g = state->gain, *t = state->shift;
-
-        sc_colour_into(x, &(sc_colour_args){ .y = filled,
-                                             .a = filled,
-                                             .m1 = { g[0], 0, 0, 0, g[1], 0, 0, 0, g[2] },
-                                             .t = { t[0], t[1], t[2] },
-                                             .from = SC_LAB,
-                                             .to = SC_LAB });
+        convert(x, filled, SC_RGB, SC_LAB, &same);
+        convert(x, filled, SC_RGB, SC_RGB, state);
+        convert(x, filled, SC_LAB, SC_RGB, &same);
     }
 }

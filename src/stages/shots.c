@@ -9,14 +9,11 @@
  * other and so do those after. Frames are compared as thumbnails, best match over small shifts, in units of
  * their contrast: a pan or a shake scores low, brightness flashes are bridged by looking past them, and fast
  * action raises the bar by itself. On a dozen real clips steady shots score under 0.16, a shaken hand-held
- * camera 0.35, true cuts 0.36 to 1.3. */
+ * camera up to 0.34, cuts 0.36 and more. */
 enum { THUMB_W = 64, THUMB_H = 36, THUMB = THUMB_W * THUMB_H * 3, SHIFT_X = 4, SHIFT_Y = 2 };
-enum {
-    BEFORE = 4,
-    AFTER = 4,
-    LINE = BEFORE + 1 + AFTER
-};                                       /* frames looked at on either side: the longest flash */
-enum { STEPS = 2 };                      /* from frame to frame on either side that say how steady it is */
+/* Frames looked at on either side of a cut: the longest flash that is bridged. The STEPS from frame to frame
+ * on either side say how steady the shots are. */
+enum { BEFORE = 4, AFTER = 4, LINE = BEFORE + 1 + AFTER, STEPS = 2 };
 static const float cut_distance = 0.35f; /* least distance across a cut */
 static const float cut_ratio = 2;        /* and in units of the steady distance around it */
 static const float steady_floor = 0.02f; /* noise of a picture at rest */

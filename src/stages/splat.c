@@ -28,10 +28,11 @@ static void warp_bars(sc_exec *x, const splat *s, const sc_frame *f)
 }
 
 /* A network's depth has soft ramps where one object ends and another begins. Their pixels belong to neither
- * and would fly alone across the hole, so each goes to the nearer or the farther side: +0.4 to +1.8 dB over
- * what is seen on Middlebury's Motorcycle with depth at 1/2 to 1/4 of its size, 0 +- 0.05 dB with its exact
- * depth. The window grows with the picture, as the ramps do; surfaces of up to 1/3 pixel of disparity a pixel
- * are never taken for a ramp. */
+ * and would fly alone across the hole, so each goes to the nearer or the farther side. On Middlebury's
+ * Motorcycle and on tests/scene, with depth of 1/2 to 1/4 of the picture's size, that is worth 0.4 to 2.8 dB
+ * over what both eyes see; with exact depth it costs 0 to 0.3 dB of some 48. Growing the near side by a pixel
+ * as well gained nothing. The window grows with the picture, as the ramps do; surfaces of up to 1/3 pixel of
+ * disparity a pixel are never taken for a ramp. */
 static sc_tensor sharpen_edges(sc_exec *x, sc_tensor disp_px)
 {
     const int64_t h = disp_px.dim[0], w = disp_px.dim[1];

@@ -65,9 +65,11 @@ void sc_pixels_tags(const sc_video_info *v, enum AVPixelFormat format, enum AVCo
     if (is_rgb(format)) {
         *matrix = AVCOL_SPC_RGB;
         *range = AVCOL_RANGE_JPEG;
+    } else if (is_grey(format)) {
+        *range = AVCOL_RANGE_JPEG;
     } else {
         if (is_rgb(v->format) || is_grey(v->format))
-            *range = is_grey(format) ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
+            *range = AVCOL_RANGE_MPEG;
         if (*matrix == AVCOL_SPC_RGB || *matrix == AVCOL_SPC_UNSPECIFIED)
             *matrix = v->height >= 720 ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M;
     }
@@ -207,4 +209,45 @@ int sc_pixels_from_frame(sc_pixels *out, const AVFrame *f, const sc_video_info *
     set_matrices(&px, v, format);
     *out = px;
     return 0;
+}
+
+int sc_packed_new(AVFrame **out, enum AVPixelFormat format, int width, int height)
+{
+    AVFrame *f = av_frame_alloc();
+    int ret = AVERROR(ENOMEM);
+
+    if (!f)
+        return ret;
+    f->format = format;
+    f->width = width;
+    f->height = height;
+    if ((ret = av_frame_get_buffer(f, 1)) < 0)
+        av_frame_free(&f);
+    else
+        *out = f;
+    return ret;
+}
+
+void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *packed, const sc_video_info *v)
+{
+    const int ret = sc_pixels_from_frame(px, packed, v, x->log);
+
+    if (ret < 0) {
+        x->err = x->err ? x->err : ret;
+        return;
+    }
+    for (int i = 0; i < px->planes; i++)
+        px->plane[i] = sc_new_like(x, px->plane[i]);
+}
+
+void sc_pixels_upload(sc_exec *x, const sc_pixels *px, const AVFrame *packed)
+{
+    for (int i = 0; i < px->planes; i++)
+        sc_upload(x, px->plane[i], packed->data[i]);
+}
+
+void sc_pixels_download(sc_exec *x, const AVFrame *packed, const sc_pixels *px)
+{
+    for (int i = 0; i < px->planes; i++)
+        sc_download(x, packed->data[i], px->plane[i]);
 }

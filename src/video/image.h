@@ -24,4 +24,12 @@ bool sc_pixels_same(enum AVPixelFormat a, enum AVPixelFormat b);
 void sc_pixels_tags(const sc_video_info *v, enum AVPixelFormat format, enum AVColorSpace *matrix,
                     enum AVColorRange *range);
 
+/* A host frame without gaps, as sc_upload and sc_download want it. */
+int sc_packed_new(AVFrame **f, enum AVPixelFormat format, int width, int height);
+
+/* Pixels of packed's format and size in the arena, with nothing in them. */
+void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *packed, const sc_video_info *v);
+void sc_pixels_upload(sc_exec *x, const sc_pixels *px, const AVFrame *packed);
+void sc_pixels_download(sc_exec *x, const AVFrame *packed, const sc_pixels *px); /* waits */
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <libavformat/avformat.h>
 #include <libavutil/frame.h>
+#include <libavutil/mastering_display_metadata.h>
 #include <libavutil/pixdesc.h>
 
 #include "../base.h"
@@ -20,11 +21,17 @@ typedef struct sc_video_info { /* the chosen picture stream, as its frames come 
     enum AVColorPrimaries primaries;
     enum AVColorTransferCharacteristic transfer;
     enum AVChromaLocation siting;
-    int64_t frames;  /* expected, after trimming; 0 when unknown */
+    bool has_mastering, has_light; /* HDR10 */
+    AVMasteringDisplayMetadata mastering;
+    AVContentLightMetadata light;
+    int64_t
+        frames; /* expected, after trimming; an estimate where the container does not count; 0 = unknown */
     double duration; /* seconds, after trimming; 0 when unknown */
     int rotation;    /* degrees that were applied */
     bool deinterlaced;
-    int stream; /* its index in the file */
+    int stream;     /* its index in the file */
+    int64_t offset; /* in time_base: was taken from every timestamp, of the other streams too */
+    bool cut;       /* ends before the file does: the other streams are to end with the picture */
     char codec[32], container[64];
 } sc_video_info;
 
@@ -37,7 +44,10 @@ typedef struct sc_reader_options {
     bool picture_only;           /* no rotation, no deinterlacing */
 } sc_reader_options;
 
-/* Opens the file and decodes until the picture's properties are known. SC_ERR_INPUT, SC_ERR_NOT_VIDEO. */
+/* Opens the file and decodes until the picture's properties are known. Timestamps are kept, except that a run
+ * with a start begins at 0, and that transport and program streams, whose clocks begin anywhere, begin at 0
+ * as a whole. Frames whose format no tensor can describe are converted, with a notice. SC_ERR_INPUT,
+ * SC_ERR_NOT_VIDEO. */
 int sc_reader_open(sc_reader **r, const sc_reader_options *o, const sc_logger *log);
 const sc_video_info *sc_reader_info(const sc_reader *r);
 /* The open file, for the writer to copy streams, chapters and tags from. */
@@ -48,6 +58,8 @@ const AVFormatContext *sc_reader_format(const sc_reader *r);
 int sc_reader_start(sc_reader *r, struct sc_writer *sink);
 /* The next frame, the caller's: pts and duration in info.time_base. 0, SC_EOF, an error, SC_ERR_CANCELLED. */
 int sc_reader_next(sc_reader *r, AVFrame **f);
+/* Of a frame, in its time base; 0 when unknown. */
+int64_t sc_reader_duration(const AVFrame *f);
 /* Makes the thread and sc_reader_next() stop soon. Async-signal-safe. */
 void sc_reader_cancel(sc_reader *r);
 void sc_reader_close(sc_reader **r);

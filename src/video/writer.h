@@ -24,8 +24,13 @@ typedef struct sc_writer_options {
     void *opaque;
 } sc_writer_options;
 
+/* The size of one eye and of the whole film in a subsampled format that cannot be cut at odd places: width
+ * and height, in: asked for; out: with each eye padded by repeating its last column and row. */
+void sc_writer_eyes(int layout, enum AVPixelFormat format, int *width, int *height, int *eye_w, int *eye_h);
+
 /* The frame format that the encoder chosen for these options takes, given the source's: what sc_layout_open()
- * makes. Also fills nothing on disk: for --dry-run. The codec's name goes to codec[32]. */
+ * makes. Also fills nothing on disk: for --dry-run. The codec's name goes to codec[32].
+ * SC_ERR_USAGE, SC_ERR_OUTPUT (no such container). */
 int sc_writer_plan(const sc_writer_options *o, enum AVPixelFormat *format, char codec[32],
                    const sc_logger *log);
 /* Logs the stream map (every input stream and what becomes of it), one line each, at `level`. */

@@ -34,8 +34,8 @@ void sc_loader_free(sc_device *dev, void **block);
 int sc_loader_shape(sc_loader *ld, int64_t dim[SC_MAX_DIM], const char *fmt, ...) SC_PRINTF(3, 4);
 
 /* Each appends ".weight" / ".bias" to the formatted name and sets types and shapes at once. data is set by
- * sc_loader_finish(), so that nothing is allocated for a wrong file: what p, n and t point to must stay in place until
- * then. Errors too are kept in the loader until finish. */
+ * sc_loader_finish(), so that nothing is allocated for a wrong file: what p, n and t point to must stay in
+ * place until then. Errors too are kept in the loader until finish. */
 void sc_load_linear(sc_loader *ld, sc_param *p, int64_t out, int64_t in, bool bias, const char *fmt, ...)
     SC_PRINTF(6, 7);
 /* OIHW in the file ([O,I,kt,1,1] for a temporal kernel kt x 1; [O,I] for 1x1), OHWI in memory. */
@@ -47,8 +47,8 @@ void sc_load_tensor(sc_loader *ld, sc_tensor *t, int ndim, const int64_t *dim, c
     SC_PRINTF(5, 6);
 /* One number, to the host; 0 in a shape-only run. */
 void sc_load_scalar(sc_loader *ld, float *value, const char *fmt, ...) SC_PRINTF(3, 4);
-/* Known dead weights: counted and accepted if present, neither read nor required; counted too in a shape-only run.
- * ndim 0: any shape and type, not counted (buffers such as position_ids). */
+/* Known dead weights: counted and accepted if present, neither read nor required; counted too in a shape-only
+ * run. ndim 0: any shape and type, not counted (buffers such as position_ids). */
 void sc_load_skip(sc_loader *ld, int ndim, const int64_t *dim, const char *fmt, ...) SC_PRINTF(4, 5);
 
 /* A config.json. path: a file or the folder that holds config.json. Absent: *c is NULL, 0 is returned, and

@@ -1,7 +1,7 @@
 #!/bin/bash
-# errors.sh PROGRAM BUILD_FOLDER: what goes wrong is said in one line, has its own exit code and leaves nothing behind.
+# errors.sh PROGRAM TOOLS WORK: what goes wrong is said in one line, has its own exit code and leaves nothing behind.
 set -u
-. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 passed=0 failed=0
 
@@ -42,7 +42,7 @@ run() {
 
 scene_render film.mp4 128x72 25 || exit 1
 scene_render depth 128x72 10 >/dev/null || exit 1
-mkdir folder models
+mkdir folder
 echo "a film, it is not" >text.mp4
 : >zero.mp4
 head -c 300 film.mp4 >broken.mp4
@@ -104,6 +104,27 @@ name="unknown device" && run 7 sofa film.mp4 out.mkv --device sofa
 
 # Weights.
 name="folder of weights missing" && run 8 nowhere film.mp4 out.mkv --models nowhere
+weights() { # HEADER BYTES: a safetensors file in every place where the inpainting networks are looked for
+    local folder
+    for folder in StereoCrafter/unet_diffusers stable-video-diffusion-img2vid-xt-1-1/{vae,image_encoder}; do
+        mkdir -p "models/$folder"
+        for stem in diffusion_pytorch_model model; do
+            {
+                printf "\\$(printf %o ${#1})\0\0\0\0\0\0\0%s" "$1"
+                head -c "$2" /dev/zero
+            } >"models/$folder/$stem.safetensors"
+        done
+    done
+}
+network=(--inpaint network --models models)
+weights '{"conv_in.weight":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}' 16
+name="weights of another shape" && run 8 safetensors film.mp4 out.mkv "${network[@]}"
+weights '{"conv_in.weight":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}' 15
+name="weights cut short" && run 8 safetensors film.mp4 out.mkv "${network[@]}"
+weights '{"conv_in.weight":{"dtype":' 16
+name="weights with a broken header" && run 8 safetensors film.mp4 out.mkv "${network[@]}"
+rm -r models
+name="weights not asked for by name" && run 8 --models film.mp4 out.mkv --inpaint network
 
 # Depth.
 name="depth too short" && run 12 depth.mkv film.mp4 out.mkv --depth depth/depth.mkv

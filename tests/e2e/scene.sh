@@ -1,9 +1,9 @@
 #!/bin/bash
-# scene.sh PROGRAM BUILD_FOLDER: a film whose depth and right eye are exactly known. With its depth imported, the made
+# scene.sh PROGRAM TOOLS WORK: a film whose depth and right eye are exactly known. With its depth imported, the made
 # right eye must reach 38 dB where the left eye sees anything and 28 dB overall; what doing nothing and the depth
 # network reach is printed beside it.
 set -u
-. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/common.bash"
 film=$work/film
 
 options=$(scene_render "$film" 480x270 24 2 1) || exit 1

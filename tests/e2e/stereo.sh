@@ -1,9 +1,9 @@
 #!/bin/bash
-# stereo.sh PROGRAM BUILD_FOLDER: real pairs. Scale and shift of the disparity are fitted once a clip; then the made
+# stereo.sh PROGRAM TOOLS WORK: real pairs. Scale and shift of the disparity are fitted once a clip; then the made
 # right eye must be nearer to the true one than the left eye unchanged is, in PSNR and in SSIM. The pairs are found
 # through SC_TEST_DATA (its folder `stereo`); without it the test is skipped.
 set -u
-. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/common.bash"
 failed=0
 
 if [ -z "${SC_TEST_DATA:-}" ]; then

@@ -4,7 +4,13 @@
 
 #include "../../src/exec.h"
 
-/* Each returns the number of failed cases. folder: tests/golden/data. x->act is f32. */
-int golden_quick(sc_exec *x, const char *folder);
+typedef struct golden_tally {
+    int passed, failed;
+} golden_tally;
+
+/* Each prints a line for each case and counts it. folder: tests/golden/data. x->act is f32, its arena empty.
+ */
+void golden_quick(sc_exec *x, golden_tally *t, const char *folder);
+void golden_nets(sc_exec *x, golden_tally *t, const char *folder);
 
 #endif

@@ -43,7 +43,7 @@ static void defaults(void **state)
     sc_settings s;
     (void)state;
     sc_settings_default(&s);
-    assert_true(s.max_disparity == 2.5 && s.convergence == 0.45 && s.crf == 18 && s.inpaint_guidance == 1.01);
+    assert_true(s.max_disparity == 2.5 && s.convergence == 0.45 && s.crf == -1 && s.inpaint_guidance == 1.01);
     assert_int_equal(s.inpaint_window, 23);
     assert_int_equal(s.depth_window, 110);
     assert_int_equal(s.match, 1);
@@ -65,13 +65,13 @@ static void defaults(void **state)
 static void values(void **state)
 {
     (void)state;
-    assert_int_equal(parse("-i in.mkv --layout htab --max-disparity 3.25 -crf -1 --seed 8999999999999999 -y "
+    assert_int_equal(parse("-i in.mkv --layout htab --max-disparity 3.25 -crf 21.5 --seed 8999999999999999 -y "
                            "--no-match out.mkv"),
                      0);
     assert_string_equal(o.set.input, "in.mkv");
     assert_string_equal(o.set.output, "out.mkv");
     assert_int_equal(o.set.layout, SC_LAYOUT_HTAB);
-    assert_true(o.set.max_disparity == 3.25 && o.set.crf == -1);
+    assert_true(o.set.max_disparity == 3.25 && o.set.crf == 21.5);
     assert_true(o.set.seed == INT64_C(8999999999999999));
     assert_int_equal(o.set.overwrite, SC_OVERWRITE_YES);
     assert_int_equal(o.set.match, 0);

@@ -1,6 +1,6 @@
-/* Written by scripts/make_golden.py: diffusers' EulerDiscreteScheduler as Stable Video Diffusion configures it,
- * and what its steps make of random latents and predictions. */
 /* clang-format off */
+/* Written by scripts/make_golden.py: diffusers' EulerDiscreteScheduler as Stable Video Diffusion configures
+ * it, and what its steps make of random latents and predictions. */
 enum { SAMPLES = 4, STEPS = 25 };
 
 typedef struct sampler_table {

@@ -1,10 +1,11 @@
-# Sourced by the scripts here: SCRIPT PROGRAM BUILD_FOLDER. Leaves $program, $work (a folder that goes away at the end)
-# and the test tools in PATH.
+# shellcheck shell=bash
+# Sourced by the scripts here, each of which is called as SCRIPT PROGRAM TOOLS WORK: the program under test, the folder of
+# the test programs, and a folder to work in, which is emptied first.
 program=$(realpath "$1")
-build=$(realpath "$2")
-PATH=$build:$build/tests:$build/tests/scene:$build/tests/e2e:$PATH
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+PATH=$(realpath "$2"):$PATH
+work=$(realpath -m "$3")
+rm -rf "$work"
+mkdir -p "$work"
 
 # convert ARGUMENTS...: runs the program; if it fails, what it said is shown.
 convert() {

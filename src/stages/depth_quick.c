@@ -1,0 +1,255 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../nets/quick.h"
+#include "depth.h"
+
+/* The built-in network: one frame at a time at a small size, made steady over time, then upsampled along the
+ * edges of the picture. The scale of a shot is the mean over its first AHEAD + 1 frames and follows slowly
+ * from there on. */
+enum { AHEAD = 4, MULTIPLE = 16, WIDEST = 3 }; /* WIDEST: longer over shorter side of the network's input */
+
+/* Least span of the network's output that becomes the full range. It is trained to put the sky at 0 and the
+ * 97th percentile at 1, so a narrower picture is flat and must not be stretched into relief. */
+static const float least_span = 0.25f;
+
+/* Weight of the new frame in the running mean: `still` where the picture rests, 1 where the colour of a pixel
+ * or of a neighbour within REACH changed by `moved` (sum over channels; up to `noise` is none). */
+enum { REACH = 2 };
+static const float still = 0.4f, noise = 0.04f, moved = 0.16f;
+
+static const float guide_range = 0.1f; /* colour distance that counts as an edge when upsampling */
+
+typedef struct slot { /* a frame that waits, with its small images */
+    sc_frame frame;
+    sc_image small; /* [h,w,3] the network's input, in the source's transfer */
+    sc_image disp;  /* running mean of the network's output: a buffer of triples */
+    float far, near;
+    bool begins; /* a new scale */
+} slot;
+
+typedef struct depth {
+    sc_stage stage;
+    const sc_context *c;
+    sc_quick *quick;
+    sc_image screen;       /* [1,1,1] the disparity of the screen plane */
+    slot queue[AHEAD + 1]; /* frame n waits at n % (AHEAD + 1) */
+    int64_t next, end;     /* the frame to hand out, the first not yet read */
+    int last;              /* what ended the reading, 0 while it goes on */
+    sc_depth_scale scale;  /* the shot's */
+    int64_t scaled;        /* the first frame not yet in it */
+} depth;
+
+/* The network's input for a picture: the shorter side as asked for, a multiple of MULTIPLE; the longer by
+ * aspect ratio. */
+static void input_size(int size, sc_rect r, int *h, int *w)
+{
+    const double aspect = (double)SC_MAX(r.w, r.h) / SC_MIN(r.w, r.h);
+    const int longer = (int)lrint(size * SC_MIN(aspect, WIDEST) / MULTIPLE) * MULTIPLE;
+
+    *w = r.w >= r.h ? longer : size;
+    *h = r.w >= r.h ? size : longer;
+}
+
+/* small[1,h,w,3] and the network's disp[1,h,w,1] of picture[1,H,W,3]. */
+static void infer(sc_exec *x, const depth *d, sc_tensor small, sc_tensor disp, sc_tensor picture)
+{
+    const sc_mark m = sc_push(x);
+    const sc_dtype act = x->act;
+    const sc_tensor graded = sc_new_like(x, small);
+
+    sc_depth_shrink(x, graded, small, picture, d->c->video);
+    x->act = d->c->precision.net[SC_NET_QUICK].act;
+    sc_quick_forward(x, disp, d->quick, graded);
+    x->act = act;
+    sc_pop(x, m);
+}
+
+/* y = max(a - b, 0), at most 1. */
+static void excess(sc_exec *x, sc_tensor y, sc_tensor a, sc_tensor b)
+{
+    sc_colour_into(x, &(sc_colour_args){ .y = y,
+                                         .a = a,
+                                         .b = b,
+                                         .m1 = { 1, 0, 0, 0, 1, 0, 0, 0, 1 },
+                                         .m2 = { -1, 0, 0, 0, -1, 0, 0, 0, -1 },
+                                         .hi = 1 });
+}
+
+/* disp <- running mean of before and disp, newer where small differs from small_before. All [1,h,w,C]. */
+static void steady(sc_exec *x, sc_tensor disp, sc_tensor before, sc_tensor small, sc_tensor small_before)
+{
+    const float gain = (1 - still) / (moved - noise);
+    const sc_mark m = sc_push(x);
+    const sc_tensor up = sc_new_like(x, small), down = sc_new_like(x, small);
+    const sc_tensor weight = sc_new_like(x, disp), spread = sc_new_like(x, disp);
+
+    excess(x, up, small, small_before);
+    excess(x, down, small_before, small);
+    sc_colour_into(x, &(sc_colour_args){ .y = up,
+                                         .a = up,
+                                         .b = down,
+                                         .m1 = { gain, gain, gain },
+                                         .m2 = { gain, gain, gain },
+                                         .t = { still - gain * noise },
+                                         .lo = still,
+                                         .hi = 1 });
+    sc_copy_into(x, weight, sc_slice(up, 3, 0, 1));
+    sc_filter_into(
+        x, &(sc_filter_args){
+               .y = spread, .x = weight, .kind = SC_FILTER_MAX, .radius_x = REACH, .radius_y = REACH });
+    sc_mix_into(x, &(sc_mix_args){ .y = disp, .m = spread, .a = disp, .b = before });
+    sc_pop(x, m);
+}
+
+/* out[1,H,W,1] = buffer's plane in the shot's scale, with the edges of picture[1,H,W,3]. */
+static void upsample(sc_exec *x, const depth *d, sc_tensor out, sc_tensor buffer, sc_tensor small,
+                     sc_tensor picture)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor unit = sc_new_like(x, buffer);
+
+    sc_depth_unit(x, unit, buffer, &d->scale, least_span);
+    sc_resize_into(x, &(sc_resize_args){ .y = out,
+                                         .x = sc_depth_plane(unit, small.dim[1], small.dim[2]),
+                                         .guide = picture,
+                                         .guide_small = small,
+                                         .range = guide_range });
+    sc_pop(x, m);
+}
+
+static slot *slot_of(depth *d, int64_t frame)
+{
+    return &d->queue[frame % (AHEAD + 1)];
+}
+
+static void slot_clear(slot *s)
+{
+    sc_frame_clear(&s->frame);
+    sc_image_unref(&s->small);
+    sc_image_unref(&s->disp);
+}
+
+static int read_frame(depth *d)
+{
+    slot *s = slot_of(d, d->end), *before = d->end ? slot_of(d, d->end - 1) : NULL;
+    sc_exec *x = d->c->x;
+    sc_tensor disp;
+    sc_rect active;
+    int h, w, ret;
+
+    SC_TRY(sc_stage_next(d->stage.from, &s->frame));
+    active = s->frame.active;
+    input_size(d->c->set->depth_size, active, &h, &w);
+    SC_TRY(sc_image_new(d->c->pools, &s->small, h, w, 3));
+    SC_TRY(sc_image_new(d->c->pools, &s->disp, 1, sc_depth_triples(h, w), 3));
+    disp = sc_depth_plane(s->disp.t, h, w);
+    infer(x, d, sc_depth_batch(s->small.t), disp, sc_depth_part(s->frame.left.t, active));
+    sc_depth_scale_measure(x, &s->far, &s->near, disp);
+    s->begins =
+        !before || (s->frame.flags & SC_FRAME_CUT) || memcmp(&active, &before->frame.active, sizeof(active));
+    if (!s->begins)
+        steady(x, disp, sc_depth_plane(before->disp.t, h, w), sc_depth_batch(s->small.t),
+               sc_depth_batch(before->small.t));
+    SC_TRY(sc_exec_wait(x));
+    d->end++;
+    return 0;
+fail:
+    return ret;
+}
+
+/* Takes the frames of this shot that have been read since into its scale. */
+static void update_scale(depth *d)
+{
+    if (slot_of(d, d->next)->begins) {
+        d->scaled = d->next;
+        sc_depth_scale_begin(&d->scale, d->c->video);
+    }
+    for (; d->scaled < d->end; d->scaled++) {
+        const slot *s = slot_of(d, d->scaled);
+
+        if (s->begins && d->scaled > d->next)
+            break;
+        sc_depth_scale_add(&d->scale, s->far, s->near);
+    }
+}
+
+static int depth_next(sc_stage *stage, sc_frame *out)
+{
+    depth *d = (depth *)stage;
+    sc_exec *x = d->c->x;
+    slot *s;
+    int ret;
+
+    while (!d->last && d->end <= d->next + AHEAD)
+        if ((ret = read_frame(d)) < 0)
+            d->last = ret;
+    if (d->last && (d->last != SC_EOF || d->next == d->end))
+        return d->last;
+
+    update_scale(d);
+    s = slot_of(d, d->next);
+    SC_TRY(sc_depth_begin(d->c, &s->frame, &d->screen));
+    upsample(x, d, sc_depth_part(s->frame.disp.t, s->frame.active), s->disp.t, sc_depth_batch(s->small.t),
+             sc_depth_part(s->frame.left.t, s->frame.active));
+    SC_TRY(sc_exec_wait(x));
+    sc_frame_move(out, &s->frame);
+    slot_clear(s);
+    d->next++;
+    return 0;
+fail:
+    d->last = ret;
+    return ret;
+}
+
+static void depth_close(sc_stage *stage)
+{
+    depth *d = (depth *)stage;
+
+    for (int i = 0; i <= AHEAD; i++)
+        slot_clear(&d->queue[i]);
+    sc_image_unref(&d->screen);
+    sc_quick_close(&d->quick, d->c->x->dev);
+    free(d);
+}
+
+/* The widest input and the whole picture: bars only make both smaller. */
+static void measure(sc_exec *x, void *arg)
+{
+    const depth *d = arg;
+    const int h = d->c->set->depth_size, w = WIDEST * h;
+    const int64_t picture_h = d->c->video->height, picture_w = d->c->video->width;
+    const sc_tensor picture = sc_tensor_make(NULL, SC_F32, SC_DIMS(1, picture_h, picture_w, 3));
+    const sc_tensor small = sc_tensor_make(NULL, SC_F32, SC_DIMS(1, h, w, 3));
+    const sc_tensor buffer = sc_tensor_make(NULL, SC_F32, SC_DIMS(1, sc_depth_triples(h, w), 3));
+    const sc_tensor disp = sc_depth_plane(buffer, h, w);
+    float far, near;
+
+    infer(x, d, small, disp, picture);
+    sc_depth_scale_measure(x, &far, &near, disp);
+    steady(x, disp, disp, small, small);
+    upsample(x, d, sc_depth_plane(picture, picture_h, picture_w), buffer, small, picture);
+}
+
+int sc_depth_quick_open(sc_stage **out, const sc_context *c, sc_stage *from)
+{
+    depth *d = calloc(1, sizeof(*d));
+    int ret;
+
+    if (!d)
+        return sc_fail(c->log, -ENOMEM, "depth", "out of memory");
+    d->stage = (sc_stage){ .next = depth_next, .close = depth_close, .name = "depth", .from = from };
+    d->c = c;
+    SC_TRY(sc_quick_open(&d->quick, c->x, c->precision.net[SC_NET_QUICK].weight, c->log));
+    SC_TRY(sc_depth_screen(c, &d->screen));
+    if (!(d->stage.arena = sc_measure(c->x, measure, d, NULL)))
+        SC_TRY(-EINVAL);
+    sc_log(c->log, SC_LOG_INFO, "depth", "built in (the quick tier), %lld parameters",
+           (long long)sc_quick_params(d->quick));
+    *out = &d->stage;
+    return 0;
+fail:
+    depth_close(&d->stage);
+    return ret;
+}

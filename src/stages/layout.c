@@ -1,0 +1,281 @@
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages.h"
+#include "../ops.h"
+#include "../video/image.h"
+
+enum part { NOTHING, LEFT, RIGHT, DUBOIS, REDCYAN, DISPARITY };
+
+static const struct shape {
+    enum part part[2];
+    int columns, rows; /* of eyes */
+    bool half;         /* each eye is squeezed so that the whole has the source's size */
+} shapes[] = {
+    [SC_LAYOUT_SBS] = { { LEFT, RIGHT }, 2, 1, false },
+    [SC_LAYOUT_HSBS] = { { LEFT, RIGHT }, 2, 1, true },
+    [SC_LAYOUT_TAB] = { { LEFT, RIGHT }, 1, 2, false },
+    [SC_LAYOUT_HTAB] = { { LEFT, RIGHT }, 1, 2, true },
+    [SC_LAYOUT_CROSS] = { { RIGHT, LEFT }, 2, 1, false },
+    [SC_LAYOUT_LEFT] = { { LEFT }, 1, 1, false },
+    [SC_LAYOUT_RIGHT] = { { RIGHT }, 1, 1, false },
+    [SC_LAYOUT_DUBOIS] = { { DUBOIS }, 1, 1, false },
+    [SC_LAYOUT_REDCYAN] = { { REDCYAN }, 1, 1, false },
+    [SC_LAYOUT_RGBD] = { { LEFT, DISPARITY }, 2, 1, false },
+};
+
+typedef struct layout {
+    sc_stage stage;
+    const sc_context *c;
+    const struct shape *shape;
+    enum AVPixelFormat format;
+    int width, height;    /* of the film's frames */
+    int pitch_x, pitch_y; /* from one eye to the next: its size, padded where chroma cannot be cut */
+    AVFrame *eye;         /* one eye on its way from the device */
+    AVFrame *sidecar;     /* the same for the exported disparity, or NULL */
+    sc_video_info sidecar_info;
+} layout;
+
+/* Half of a size, even, so that the common formats can be cut there. */
+static int half(int size)
+{
+    return FFALIGN((size + 1) / 2, 2);
+}
+
+void sc_layout_size(int kind, const sc_video_info *v, int *w, int *h, AVRational *sar)
+{
+    const struct shape *s = &shapes[kind];
+    const AVRational square = { 1, 1 }, from = v->sar.num ? v->sar : square;
+
+    *w = s->columns * (s->half && s->columns > 1 ? half(v->width) : v->width);
+    *h = s->rows * (s->half && s->rows > 1 ? half(v->height) : v->height);
+    *sar = v->sar;
+    /* A half layout is shown in the shape of the source, as televisions expect; rounding to even is made up
+     * for. */
+    if (s->half && (*w != v->width || *h != v->height))
+        *sar = av_mul_q(from, av_mul_q((AVRational){ v->width, *w }, (AVRational){ *h, v->height }));
+}
+
+/* Red-cyan filters of Eric Dubois, "A projection method to generate anaglyph stereo images", ICASSP 2001:
+ * least squares over the spectra of glasses and primaries. As everywhere, they are applied to the picture's
+ * own transfer. */
+static const sc_colour_args dubois = {
+    .m1 = { 0.4561f, 0.500484f, 0.176381f, -0.0400822f, -0.0378246f, -0.0157589f, -0.0152161f, -0.0205971f,
+            -0.00546856f },
+    .m2 = { -0.0434706f, -0.0879388f, -0.00155529f, 0.378476f, 0.73364f, -0.0184503f, -0.0721527f, -0.112961f,
+            1.2264f },
+    .hi = 1,
+};
+static const sc_colour_args redcyan = { .m1 = { [0] = 1 }, .m2 = { [4] = 1, [8] = 1 }, .hi = 1 };
+
+/* What one part shows, [H,W,3]. */
+static sc_tensor compose(sc_exec *x, const sc_frame *f, enum part part)
+{
+    const sc_tensor left = f->left.t;
+    sc_colour_args a = part == REDCYAN ? redcyan : dubois;
+
+    if (part == LEFT)
+        return left;
+    if (part == RIGHT)
+        return f->right.t;
+    const sc_tensor y = sc_new_like(x, left);
+    if (part == DISPARITY) {
+        sc_copy_into(x, y, sc_broadcast(f->disp.t, 3, left.dim));
+    } else {
+        a.y = y;
+        a.a = left;
+        a.b = f->right.t;
+        sc_colour_into(x, &a);
+    }
+    return y;
+}
+
+static sc_tensor resized(sc_exec *x, sc_tensor t, int w, int h)
+{
+    if (t.dim[0] == h && t.dim[1] == w)
+        return t;
+    const sc_tensor y = sc_new(x, SC_F32, SC_DIMS(1, h, w, 3));
+    sc_resize_into(x, &(sc_resize_args){
+                          .y = y, .x = sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1], 3)), .mode = SC_AREA });
+    return sc_index(y, 0);
+}
+
+/* Draws one part in the host frame `packed`, in its format and size. */
+static void draw(sc_exec *x, const AVFrame *packed, const sc_video_info *v, const sc_frame *f, enum part part)
+{
+    const sc_mark m = sc_push(x);
+    /* Made pictures lie between codes; dithering keeps what lies on one. */
+    sc_image_out_args a = { .x = resized(x, compose(x, f, part), packed->width, packed->height),
+                            .dither = true };
+
+    sc_pixels_new(x, &a.px, packed, v);
+    sc_image_out_into(x, &a);
+    sc_pixels_download(x, packed, &a.px);
+    sc_pop(x, m);
+}
+
+/* ---- the host's side */
+
+/* Copies the picture `from` into the film's frame at eye i, plane by plane. */
+static void place(const layout *l, AVFrame *to, const AVFrame *from, int i)
+{
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(l->format);
+    const int x = l->shape->columns > 1 ? i * l->pitch_x : 0, y = l->shape->rows > 1 ? i * l->pitch_y : 0;
+
+    for (int p = 0; p < av_pix_fmt_count_planes(l->format); p++) {
+        const int ch = p == 1 || p == 2 ? d->log2_chroma_h : 0;
+        uint8_t *at = to->data[p] + (y >> ch) * to->linesize[p] + av_image_get_linesize(l->format, x, p);
+        av_image_copy_plane(at, to->linesize[p], from->data[p], from->linesize[p],
+                            av_image_get_linesize(l->format, l->eye->width, p),
+                            AV_CEIL_RSHIFT(l->eye->height, ch));
+    }
+}
+
+/* Chroma covers a padded eye by itself; luma's last column and row are repeated. */
+static void pad(const layout *l, AVFrame *f, int i)
+{
+    const AVComponentDescriptor *luma = &av_pix_fmt_desc_get(l->format)->comp[0];
+    const size_t bytes = luma->depth > 8 ? 2 : 1;
+    const int x = l->shape->columns > 1 ? i * l->pitch_x : 0, y = l->shape->rows > 1 ? i * l->pitch_y : 0;
+    const int stride = f->linesize[luma->plane];
+    uint8_t *first = f->data[luma->plane] + luma->offset + y * stride + x * luma->step;
+
+    for (int row = 0; row < l->eye->height; row++)
+        for (int col = l->eye->width; col < l->pitch_x; col++)
+            memcpy(first + row * stride + col * luma->step,
+                   first + row * stride + (l->eye->width - 1) * luma->step, bytes);
+    for (int row = l->eye->height; row < l->pitch_y; row++)
+        for (int col = 0; col < l->pitch_x; col++)
+            memcpy(first + row * stride + col * luma->step,
+                   first + (l->eye->height - 1) * stride + col * luma->step, bytes);
+}
+
+static int new_film_frame(const layout *l, AVFrame **out, const AVFrame *src)
+{
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(l->format);
+    AVFrame *f = av_frame_alloc();
+    int ret;
+
+    if (!f)
+        return AVERROR(ENOMEM);
+    *out = f;
+    f->format = l->format;
+    f->width = l->width;
+    f->height = l->height;
+    SC_TRY(av_frame_get_buffer(f, 0));
+    if (d->flags & AV_PIX_FMT_FLAG_RGB && !(d->flags & AV_PIX_FMT_FLAG_PLANAR))
+        memset(f->data[0], 0, (size_t)f->linesize[0] * (size_t)f->height); /* the x of bgr0 */
+    ret = av_frame_copy_props(f, src);
+fail:
+    return ret;
+}
+
+/* ---- the stage */
+
+static int lay_out(const layout *l, sc_frame *f)
+{
+    const bool same = sc_pixels_same(l->format, l->c->video->format) && f->src->width == l->eye->width &&
+                      f->src->height == l->eye->height;
+    int ret;
+
+    SC_TRY(new_film_frame(l, &f->stereo, f->src));
+    for (int i = 0; i < 2 && l->shape->part[i] != NOTHING; i++) {
+        if (l->shape->part[i] == LEFT && same) { /* the source's own codes */
+            place(l, f->stereo, f->src, i);
+        } else {
+            draw(l->c->x, l->eye, l->c->video, f, l->shape->part[i]);
+            SC_TRY(sc_exec_wait(l->c->x));
+            place(l, f->stereo, l->eye, i);
+        }
+        pad(l, f->stereo, i);
+    }
+    f->stereo->pts = f->pts;
+    return 0;
+fail:
+    return ret;
+}
+
+static int export_disparity(const layout *l, sc_frame *f)
+{
+    int ret;
+
+    SC_TRY(sc_packed_new(&f->sidecar, AV_PIX_FMT_GRAY16LE, l->sidecar_info.width, l->sidecar_info.height));
+    SC_TRY(av_frame_copy_props(f->sidecar, f->src));
+    draw(l->c->x, f->sidecar, &l->sidecar_info, f, DISPARITY);
+    SC_TRY(sc_exec_wait(l->c->x));
+    f->sidecar->pts = f->pts;
+    return 0;
+fail:
+    return ret;
+}
+
+static int layout_next(sc_stage *stage, sc_frame *out)
+{
+    layout *l = (layout *)stage;
+    int ret;
+
+    SC_TRY(sc_stage_next(stage->from, out));
+    SC_TRY(lay_out(l, out));
+    if (l->c->set->export_depth)
+        SC_TRY(export_disparity(l, out));
+    return 0;
+fail:
+    sc_frame_clear(out);
+    return ret;
+}
+
+static void measure(sc_exec *x, void *arg)
+{
+    const layout *l = arg;
+    const int w = l->c->video->width, h = l->c->video->height;
+    const sc_image image = { .t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 3)) };
+    const sc_frame f = { .left = image,
+                         .right = image,
+                         .disp = { .t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1)) } };
+
+    for (int i = 0; i < 2 && l->shape->part[i] != NOTHING; i++)
+        draw(x, l->eye, l->c->video, &f, l->shape->part[i]);
+    if (l->sidecar)
+        draw(x, l->sidecar, &l->sidecar_info, &f, DISPARITY);
+}
+
+static void layout_close(sc_stage *stage)
+{
+    layout *l = (layout *)stage;
+
+    av_frame_free(&l->eye);
+    av_frame_free(&l->sidecar);
+    free(l);
+}
+
+int sc_layout_open(sc_stage **out, const sc_context *c, sc_stage *from, enum AVPixelFormat format)
+{
+    const sc_video_info *v = c->video;
+    layout *l = calloc(1, sizeof(*l));
+    AVRational sar;
+    int ret;
+
+    if (!l)
+        return -ENOMEM;
+    l->stage = (sc_stage){ .next = layout_next, .close = layout_close, .name = "layout", .from = from };
+    l->c = c;
+    l->shape = &shapes[c->set->layout];
+    l->format = format;
+    sc_layout_size(c->set->layout, v, &l->width, &l->height, &sar);
+    SC_TRY(sc_packed_new(&l->eye, format, l->width / l->shape->columns, l->height / l->shape->rows));
+    sc_writer_eyes(c->set->layout, format, &l->width, &l->height, &l->pitch_x, &l->pitch_y);
+    if (c->set->export_depth) {
+        l->sidecar_info = (sc_video_info){
+            .width = v->width, .height = v->height, .format = AV_PIX_FMT_GRAY16LE, .range = AVCOL_RANGE_JPEG
+        };
+        SC_TRY(sc_packed_new(&l->sidecar, AV_PIX_FMT_GRAY16LE, v->width, v->height));
+    }
+    l->stage.arena = sc_measure(c->x, measure, l, NULL);
+    *out = &l->stage;
+    return 0;
+fail:
+    layout_close(&l->stage);
+    return ret;
+}

@@ -1,0 +1,324 @@
+#include "encoder.h"
+
+#include <string.h>
+
+#include <libavutil/avstring.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+
+#include "compat.h"
+#include "image.h"
+
+/* Visually lossless at a speed that two cores live with. */
+static const struct quality {
+    const char *encoder, *crf, *options;
+    int qscale;
+} qualities[] = {
+    { .encoder = "libx264", .crf = "18", .options = "preset=medium" },
+    { .encoder = "libx264rgb", .crf = "18", .options = "preset=medium" },
+    { .encoder = "libx265", .crf = "20", .options = "preset=medium:x265-params=log-level=none" },
+    { .encoder = "libvpx-vp9", .crf = "24", .options = "b=0:deadline=good:cpu-used=4:row-mt=1" },
+    { .encoder = "libvpx", .crf = "8", .options = "b=20000000:deadline=good:cpu-used=4" },
+    { .encoder = "libaom-av1", .crf = "24", .options = "b=0:cpu-used=6:row-mt=1" },
+    { .encoder = "libsvtav1", .crf = "24", .options = "preset=8" },
+    { .encoder = "ffv1", .options = "level=3:slicecrc=1:g=1" },
+    { .encoder = "mpeg4", .qscale = 2 },
+    { .encoder = "mpeg2video", .qscale = 2 },
+    { .encoder = "mjpeg", .qscale = 2 },
+};
+
+static bool side_by_side(int layout)
+{
+    return layout == SC_LAYOUT_SBS || layout == SC_LAYOUT_HSBS || layout == SC_LAYOUT_CROSS ||
+           layout == SC_LAYOUT_RGBD;
+}
+
+static bool above(int layout)
+{
+    return layout == SC_LAYOUT_TAB || layout == SC_LAYOUT_HTAB;
+}
+
+void sc_writer_eyes(int layout, enum AVPixelFormat format, int *width, int *height, int *eye_w, int *eye_h)
+{
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
+    const int x = side_by_side(layout) ? 2 : 1, y = above(layout) ? 2 : 1;
+
+    *eye_w = FFALIGN(*width / x, 1 << d->log2_chroma_w);
+    *eye_h = FFALIGN(*height / y, 1 << d->log2_chroma_h);
+    *width = *eye_w * x;
+    *height = *eye_h * y;
+}
+
+/* ---- pixel format */
+
+static bool fits(enum AVPixelFormat format, const sc_writer_options *o)
+{
+    int w = o->width, h = o->height, eye_w, eye_h;
+
+    sc_writer_eyes(o->layout, format, &w, &h, &eye_w, &eye_h);
+    return w == o->width && h == o->height;
+}
+
+/* How much worse than the source's format; the weights only order the kinds of loss. Negative: out of the
+ * question. */
+static int loss(enum AVPixelFormat format, const sc_writer_options *o)
+{
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format), *s = av_pix_fmt_desc_get(o->video->format);
+    const bool coloured = o->layout == SC_LAYOUT_DUBOIS || o->layout == SC_LAYOUT_REDCYAN;
+    const bool grey = d->nb_components < 3, from_grey = s->nb_components < 3 && !coloured;
+    const bool rgb = d->flags & AV_PIX_FMT_FLAG_RGB, from_rgb = s->flags & AV_PIX_FMT_FLAG_RGB;
+    const int bits = d->comp[0].depth - s->comp[0].depth;
+    const int cw = d->log2_chroma_w - s->log2_chroma_w, ch = d->log2_chroma_h - s->log2_chroma_h;
+    int sum = bits < 0 ? -1000 * bits : 2 * bits;
+
+    if (!sc_pixels_supported(format) || d->flags & AV_PIX_FMT_FLAG_ALPHA || (grey && !from_grey))
+        return -1;
+    if (from_grey && !grey)
+        sum += 20 - d->log2_chroma_w - d->log2_chroma_h; /* no colour to lose: what players know best */
+    else if (!from_grey)
+        sum += cw > 0 || ch > 0 ? 300 * (SC_MAX(cw, 0) + SC_MAX(ch, 0)) : -10 * (cw + ch);
+    if (rgb != from_rgb)
+        sum += rgb ? 5000 : 100;
+    if (!sc_pixels_same(format, o->video->format))
+        sum += d->flags & AV_PIX_FMT_FLAG_PLANAR && av_pix_fmt_count_planes(format) != 2 ? 1 : 3;
+    return sum;
+}
+
+static enum AVPixelFormat best_format(const enum AVPixelFormat *list, const sc_writer_options *o,
+                                      bool must_fit)
+{
+    enum AVPixelFormat best = AV_PIX_FMT_NONE;
+    int least = -1;
+
+    for (; *list != AV_PIX_FMT_NONE; list++) {
+        const int n = loss(*list, o);
+        if (n >= 0 && (least < 0 || n < least) && (!must_fit || fits(*list, o))) {
+            least = n;
+            best = *list;
+        }
+    }
+    return best;
+}
+
+static int choose_format(sc_encoder_plan *p, const sc_writer_options *o, const sc_logger *log)
+{
+    static const enum AVPixelFormat usual[] = { AV_PIX_FMT_YUV420P, AV_PIX_FMT_NONE };
+    const enum AVPixelFormat *list = sc_codec_formats(p->codec);
+
+    list = list ? list : usual;
+    if (o->pix_fmt) {
+        const enum AVPixelFormat forced = av_get_pix_fmt(o->pix_fmt);
+        const enum AVPixelFormat *f = list;
+        while (*f != AV_PIX_FMT_NONE && *f != forced)
+            f++;
+        if (forced == AV_PIX_FMT_NONE || *f == AV_PIX_FMT_NONE || !sc_pixels_supported(forced))
+            return sc_fail(log, SC_ERR_USAGE, "writer", "-pix_fmt: the encoder %s does not take \"%s\"",
+                           p->codec->name, o->pix_fmt);
+        p->format = forced;
+        return 0;
+    }
+    p->format = best_format(list, o, true);
+    if (p->format == AV_PIX_FMT_NONE)
+        p->format = best_format(list, o, false);
+    if (p->format == AV_PIX_FMT_NONE)
+        return sc_fail(log, SC_ERR_USAGE, "writer",
+                       "-c:v: the encoder %s takes no pixel format that can be made", p->codec->name);
+    return 0;
+}
+
+void sc_encoder_notices(const sc_encoder_plan *p, const sc_writer_options *o, const sc_logger *log)
+{
+    const AVPixFmtDescriptor *s = av_pix_fmt_desc_get(o->video->format);
+
+    if (p->width != o->width || p->height != o->height)
+        sc_log(log, SC_LOG_WARNING, "writer", "%s cannot carry %dx%d: padded to %dx%d",
+               av_get_pix_fmt_name(p->format), o->width, o->height, p->width, p->height);
+    else if (p->format != o->video->format)
+        sc_log(log, SC_LOG_INFO, "writer", "the source is %s, %s is encoded as %s%s", s->name, p->codec->name,
+               av_get_pix_fmt_name(p->format),
+               fits(o->video->format, o) ? "" : ", which keeps the odd size exact");
+    if (s->flags & AV_PIX_FMT_FLAG_ALPHA)
+        sc_log(log, SC_LOG_WARNING, "writer", "the source's transparency is dropped");
+    if (av_cmp_q(p->time_base, o->video->time_base))
+        sc_log(log, SC_LOG_WARNING, "writer",
+               "timestamps are rounded to %d/%d s, which container and codec can carry", p->time_base.num,
+               p->time_base.den);
+}
+
+/* ---- encoder */
+
+static const AVCodec *find_encoder(const char *name)
+{
+    const AVCodec *codec = avcodec_find_encoder_by_name(name);
+
+    if (!codec) {
+        const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(name);
+        codec = d ? avcodec_find_encoder(d->id) : NULL;
+    }
+    return codec && codec->type == AVMEDIA_TYPE_VIDEO ? codec : NULL;
+}
+
+static int choose_codec(sc_encoder_plan *p, const AVOutputFormat *of, const sc_writer_options *o,
+                        const sc_logger *log)
+{
+    if (o->codec_video) {
+        if (!strcmp(o->codec_video, "copy"))
+            return sc_fail(log, SC_ERR_USAGE, "writer",
+                           "-c:v: \"copy\" is not possible, the picture is made anew; name an encoder");
+        if (!(p->codec = find_encoder(o->codec_video)))
+            return sc_fail(log, SC_ERR_USAGE, "writer", "-c:v: there is no video encoder \"%s\"",
+                           o->codec_video);
+        if (!avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_UNOFFICIAL))
+            return sc_fail(log, SC_ERR_USAGE, "writer", "-c:v: the container %s cannot hold %s", of->name,
+                           p->codec->name);
+        return 0;
+    }
+    static const char *const preferred[] = { "libx264", "libvpx-vp9" };
+    for (int i = 0; i < SC_COUNT(preferred) && !p->codec; i++) {
+        p->codec = avcodec_find_encoder_by_name(preferred[i]);
+        if (p->codec && avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_NORMAL) != 1)
+            p->codec = NULL;
+    }
+    if (!p->codec && of->video_codec != AV_CODEC_ID_NONE)
+        p->codec = avcodec_find_encoder(of->video_codec);
+    if (!p->codec)
+        return sc_fail(log, SC_ERR_USAGE, "writer",
+                       "%s: a %s file cannot hold video that can be encoded here", o->path, of->name);
+    return 0;
+}
+
+/* MPEG-4 part 2 stores clock ticks in 16 bits, MPEG-1 and 2 know a list of frame rates, AVI and its age one
+ * rate. */
+static AVRational choose_time_base(const sc_encoder_plan *p, const AVOutputFormat *of, const sc_video_info *v)
+{
+    const AVRational rate = v->frame_rate.num ? v->frame_rate : (AVRational){ 30, 1 };
+    const AVRational *rates = sc_codec_rates(p->codec);
+
+    if (rates)
+        return av_inv_q(rates[av_find_nearest_q_idx(rate, rates)]);
+    if (av_match_name(of->name, "avi,mxf,mxf_opatom,gxf,dv,swf") ||
+        (p->codec->id == AV_CODEC_ID_MPEG4 && v->time_base.den > UINT16_MAX))
+        return av_inv_q(rate);
+    return v->time_base;
+}
+
+int sc_encoder_choose(sc_encoder_plan *out, const AVOutputFormat *of, const sc_writer_options *o,
+                      const sc_logger *log)
+{
+    sc_encoder_plan p = { .width = o->width, .height = o->height };
+    int ret, eye_w, eye_h;
+
+    SC_TRY(choose_codec(&p, of, o, log));
+    SC_TRY(choose_format(&p, o, log));
+    p.time_base = choose_time_base(&p, of, o->video);
+    sc_writer_eyes(o->layout, p.format, &p.width, &p.height, &eye_w, &eye_h);
+    *out = p;
+    return 0;
+fail:
+    return ret;
+}
+
+static bool has_option(const AVCodec *codec, const char *name)
+{
+    return codec->priv_class &&
+           av_opt_find((void *)&codec->priv_class, name, NULL, 0, AV_OPT_SEARCH_FAKE_OBJ);
+}
+
+static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_options *o,
+                       const sc_logger *log)
+{
+    const AVCodec *codec = enc->codec;
+    int ret;
+
+    for (int i = 0; i < SC_COUNT(qualities); i++) {
+        const struct quality *q = &qualities[i];
+        if (strcmp(q->encoder, codec->name))
+            continue;
+        if (q->options)
+            SC_TRY(av_dict_parse_string(d, q->options, "=", ":", 0));
+        if (q->crf)
+            SC_TRY(av_dict_set(d, "crf", q->crf, 0));
+        if (q->qscale) {
+            enc->flags |= AV_CODEC_FLAG_QSCALE;
+            enc->global_quality = q->qscale * FF_QP2LAMBDA;
+        }
+    }
+    if (o->crf >= 0) {
+        char text[32];
+        if (!has_option(codec, "crf"))
+            return sc_fail(log, SC_ERR_USAGE, "writer", "-crf: the encoder %s has no such setting",
+                           codec->name);
+        snprintf(text, sizeof(text), "%g", o->crf);
+        SC_TRY(av_dict_set(d, "crf", text, 0));
+    }
+    if (o->preset) {
+        if (!has_option(codec, "preset"))
+            return sc_fail(log, SC_ERR_USAGE, "writer", "-preset: the encoder %s has no such setting",
+                           codec->name);
+        SC_TRY(av_dict_set(d, "preset", o->preset, 0));
+    }
+    return 0;
+fail:
+    return ret;
+}
+
+/* HDR10 levels, from where encoders of FFmpeg 7 and later look for them. */
+static int set_hdr(AVCodecContext *enc, const sc_video_info *v)
+{
+    AVFrame *f = av_frame_alloc();
+    AVMasteringDisplayMetadata *m =
+        f && v->has_mastering ? av_mastering_display_metadata_create_side_data(f) : NULL;
+    AVContentLightMetadata *l = f && v->has_light ? av_content_light_metadata_create_side_data(f) : NULL;
+    int ret = f ? 0 : AVERROR(ENOMEM);
+
+    if (m)
+        *m = v->mastering;
+    if (l)
+        *l = v->light;
+    if (f)
+        ret = sc_encoder_side_data(enc, f);
+    av_frame_free(&f);
+    return ret;
+}
+
+int sc_encoder_open(AVCodecContext **out, const sc_encoder_plan *p, const AVOutputFormat *of,
+                    const sc_writer_options *o, const sc_logger *log)
+{
+    const sc_video_info *v = o->video;
+    AVCodecContext *enc = avcodec_alloc_context3(p->codec);
+    AVDictionary *d = NULL;
+    int ret;
+
+    if (!enc)
+        return AVERROR(ENOMEM);
+    enc->width = p->width;
+    enc->height = p->height;
+    enc->pix_fmt = p->format;
+    enc->sample_aspect_ratio = o->sar;
+    enc->time_base = p->time_base;
+    enc->framerate = v->frame_rate.num ? v->frame_rate : (AVRational){ 30, 1 };
+    sc_pixels_tags(v, p->format, &enc->colorspace, &enc->color_range);
+    enc->color_primaries = v->primaries;
+    enc->color_trc = v->transfer;
+    enc->chroma_sample_location = v->siting;
+    enc->strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;
+    enc->thread_count = o->threads;
+    if (of->flags & AVFMT_GLOBALHEADER)
+        enc->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    SC_TRY(set_hdr(enc, v));
+    SC_TRY(set_quality(enc, &d, o, log));
+    ret = avcodec_open2(enc, p->codec, &d);
+    if (ret < 0)
+        ret = sc_fail(log,
+                      o->codec_video || o->preset || o->crf >= 0 || o->pix_fmt ? SC_ERR_USAGE : SC_ERR_OUTPUT,
+                      "writer", "the encoder %s refuses %dx%d %s%s%s: %s", p->codec->name, p->width,
+                      p->height, av_get_pix_fmt_name(p->format), o->preset ? ", preset " : "",
+                      o->preset ? o->preset : "", av_err2str(ret));
+fail:
+    av_dict_free(&d);
+    if (ret < 0)
+        avcodec_free_context(&enc);
+    else
+        *out = enc;
+    return ret;
+}

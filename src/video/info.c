@@ -1,0 +1,85 @@
+#include "info.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compat.h"
+
+AVRational sc_info_rate(const AVFormatContext *format, const AVStream *st)
+{
+    /* FFmpeg 5.1 takes both without const, and changes neither. */
+    const AVRational guess =
+        av_guess_frame_rate((AVFormatContext *)(uintptr_t)format, (AVStream *)(uintptr_t)st, NULL);
+    const AVRational mean = st->avg_frame_rate;
+    const double ratio = guess.num && mean.num ? av_q2d(guess) / av_q2d(mean) : 1;
+
+    if (ratio > 1 / 1.5 && ratio < 1.5)
+        return guess;
+    return st->nb_frames ? mean : (AVRational){ 0, 1 };
+}
+
+static void fill_hdr(sc_video_info *v, const AVFrame *f, const AVStream *st)
+{
+    const AVFrameSideData *m = av_frame_get_side_data(f, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
+    const AVFrameSideData *l = av_frame_get_side_data(f, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
+    const void *mastering = m ? m->data : sc_stream_side_data(st, AV_PKT_DATA_MASTERING_DISPLAY_METADATA);
+    const void *light = l ? l->data : sc_stream_side_data(st, AV_PKT_DATA_CONTENT_LIGHT_LEVEL);
+
+    if ((v->has_mastering = mastering != NULL))
+        memcpy(&v->mastering, mastering, sizeof(v->mastering));
+    if ((v->has_light = light != NULL))
+        memcpy(&v->light, light, sizeof(v->light));
+}
+
+static void fill_length(sc_video_info *v, const AVFormatContext *format, const AVFrame *first,
+                        const sc_range *keep)
+{
+    const AVStream *st = format->streams[v->stream];
+    const double tb = av_q2d(v->time_base), rate = v->frame_rate.num ? av_q2d(v->frame_rate) : 0;
+    const bool whole = keep->begin == INT64_MIN && !v->cut;
+    double length = 0;
+
+    if (st->duration > 0)
+        length = (double)st->duration * tb;
+    else if (format->duration > 0)
+        length = (double)format->duration / AV_TIME_BASE;
+    if (length > 0) {
+        const double from = st->start_time == AV_NOPTS_VALUE ? 0 : (double)st->start_time * tb;
+        const double begin = keep->begin == INT64_MIN ? from : SC_MAX(from, (double)keep->begin * tb);
+        const double end =
+            keep->end == INT64_MAX ? from + length : SC_MIN(from + length, (double)keep->end * tb);
+        length = SC_MAX(end - begin, 0);
+    } else if (keep->end != INT64_MAX) {
+        length = (double)(keep->end - first->pts) * tb;
+    }
+    v->frames = whole && st->nb_frames ? st->nb_frames : llrint(length * rate);
+    if (keep->frames > 0 && (!v->frames || v->frames > keep->frames)) {
+        v->frames = keep->frames;
+        length = rate > 0 ? (double)v->frames / rate : 0;
+    }
+    v->duration = length;
+}
+
+void sc_info_fill(sc_video_info *v, const AVFormatContext *format, const AVFrame *first, const sc_range *keep)
+{
+    const AVStream *st = format->streams[v->stream];
+    const AVCodecParameters *p = st->codecpar;
+    const AVFrame *f = first;
+
+    v->width = f->width;
+    v->height = f->height;
+    v->format = f->format;
+    v->sar = f->sample_aspect_ratio;
+    v->range = f->color_range ? f->color_range : p->color_range;
+    v->matrix = f->colorspace != AVCOL_SPC_UNSPECIFIED ? f->colorspace : p->color_space;
+    v->primaries = f->color_primaries != AVCOL_PRI_UNSPECIFIED ? f->color_primaries : p->color_primaries;
+    v->transfer = f->color_trc != AVCOL_TRC_UNSPECIFIED ? f->color_trc : p->color_trc;
+    v->siting = f->chroma_location ? f->chroma_location : p->chroma_location;
+    fill_hdr(v, f, st);
+    fill_length(v, format, f, keep);
+    if (keep->begin != INT64_MIN)
+        v->offset = f->pts;
+    snprintf(v->codec, sizeof(v->codec), "%s", avcodec_get_name(p->codec_id));
+    snprintf(v->container, sizeof(v->container), "%s", format->iformat->name);
+}

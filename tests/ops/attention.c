@@ -1,0 +1,91 @@
+#include <math.h>
+
+#include "../check.h"
+
+typedef struct attention_case {
+    int64_t batch, queries, keys, heads, width;
+    bool packed_qkv; /* q, k, v are slices of one [B,S,3,H,D] (queries = keys) */
+    double scale;    /* of q, k and v; 0 = 1 */
+} attention_case;
+
+static void run(check *c, attention_case t)
+{
+    const double sd = t.scale > 0 ? t.scale : 1;
+    const float scale = (float)(1 / sqrt((double)t.width));
+    check_begin(c, "attention", "%d x %d queries %d keys %d heads of %d, qkv %d sd %g", (int)t.batch,
+                (int)t.queries, (int)t.keys, (int)t.heads, (int)t.width, t.packed_qkv, sd);
+    const pair q =
+        check_normal(c, c->dtype, 0, sd, SC_DIMS(t.batch, t.queries, t.packed_qkv ? 3 : 1, t.heads, t.width));
+    const pair k = check_normal(c, c->dtype, 0, sd, SC_DIMS(t.batch, t.keys, 2, t.heads, t.width));
+    const pair y = check_output(c, c->dtype, SC_DIMS(t.batch, t.queries, t.heads, t.width));
+    while (check_run(c)) {
+        const pair source[3] = { q, t.packed_qkv ? q : k, t.packed_qkv ? q : k };
+        sc_tensor part[3];
+        for (int i = 0; i < 3; i++) {
+            const int64_t slot = t.packed_qkv ? i : i == 2;
+            const sc_tensor all = at(c, source[i]);
+            part[i] = sc_reshape(sc_slice(all, 2, slot, 1), SC_DIMS(t.batch, all.dim[1], t.heads, t.width));
+        }
+        sc_attention_into(c->x, at(c, y), part[0], part[1], part[2], scale);
+    }
+    /* An error e of a score is a factor 1 + e of its weight. A score has size sd^2 and the errors of D
+     * roundings: e^2 is D u^2 sd^4 beside the K u^2 of the weighted sum. 4 is for exp, which may be off by 2
+     * u. */
+    check_end(c, &(check_tol){ .k = (double)(t.keys + t.width), .factor = 4 + 4 * sd * sd * sd * sd });
+}
+
+/* Equal keys make the mean of the values; torch.nn.functional.scaled_dot_product_attention of a small case.
+ */
+static void truth(check *c)
+{
+    static const float same[] = { 1, 2, 1, 2, 1, 2, 1, 2 }, v[] = { 0, 1, 2, 3, 4, 5, 10, -1 };
+    static const double mean[] = { 4, 2, 4, 2 };
+    static const float q2[] = { 1, 0, 0, 1 }, k2[] = { 2, 0, 0, -1 };
+    static const float v2[] = { 1, 2, 3, 4 };
+    /* softmax(2, 0) and softmax(0, -1) over rows (1 2) and (3 4) */
+    static const double want[] = { 1.2384058440442352, 2.2384058440442352, 1.5378828427399904,
+                                   2.5378828427399904 };
+
+    check_begin(c, "attention", "equal keys");
+    const pair q = check_values(c, SC_F32, v, SC_DIMS(1, 2, 1, 2)),
+               k = check_values(c, SC_F32, same, SC_DIMS(1, 4, 1, 2));
+    const pair values = check_values(c, SC_F32, v, SC_DIMS(1, 4, 1, 2)),
+               y = check_output(c, SC_F32, SC_DIMS(1, 2, 1, 2));
+    check_expect(c, y, mean);
+    while (check_run(c))
+        sc_attention_into(c->x, at(c, y), at(c, q), at(c, k), at(c, values), 1);
+    check_end(c, &(check_tol){ .k = 4 });
+
+    check_begin(c, "attention", "two keys");
+    const pair a = check_values(c, SC_F32, q2, SC_DIMS(1, 2, 1, 2)),
+               b = check_values(c, SC_F32, k2, SC_DIMS(1, 2, 1, 2));
+    const pair d = check_values(c, SC_F32, v2, SC_DIMS(1, 2, 1, 2)),
+               e = check_output(c, SC_F32, SC_DIMS(1, 2, 1, 2));
+    check_expect(c, e, want);
+    while (check_run(c))
+        sc_attention_into(c->x, at(c, e), at(c, a), at(c, b), at(c, d), 1);
+    check_end(c, &(check_tol){ .k = 4, .factor = 4 });
+}
+
+void check_attention(check *c)
+{
+    static const attention_case cases[] = {
+        { 1, 240, 240, 6, 32, .packed_qkv = true }, /* built-in network */
+        { 2, 144, 144, 5, 64, .scale = 2 },         /* UNet, spatial */
+        { 36, 25, 25, 5, 64, .packed_qkv = true },  /* temporal */
+        { 1, 257, 257, 4, 80, .packed_qkv = true }, /* CLIP */
+        { 1, 60, 60, 1, 512, .scale = 1 },          /* VAE */
+        { 3, 50, 1, 2, 64, .scale = 1 },
+        { 1, 1, 1, 1, 1, .scale = 1 },
+        { 2, 17, 33, 3, 5, .scale = 1 },
+        { 1, 1, 1009, 1, 32, .scale = 1 },
+        { 1, 31, 64, 2, 7, .scale = 0.01 },
+        { 1, 33, 65, 2, 40, .scale = 8 }, /* nearly a choice of one key */
+    };
+    for (int i = 0; i < SC_COUNT(cases); i++)
+        run(c, cases[i]);
+    if (c->bench)
+        run(c, (attention_case){ 1, 2304, 2304, 10, 64, .scale = 1 });
+    if (c->dtype == SC_F32)
+        truth(c);
+}
