@@ -5,11 +5,11 @@
 #ifndef SC_CUDA_H
 #define SC_CUDA_H
 
-#include "../../src/ops.h"
-
 #ifdef __cplusplus
-extern "C" {
+extern "C" { /* ops.h is a C header */
 #endif
+
+#include "../../src/ops.h"
 
 /* SC_ERR_DEVICE with one line if there is no such GPU; o->name is "cuda" or "cuda:N". */
 int sc_cuda_open(sc_device **dev, const sc_device_options *o, const sc_logger *log);

@@ -2,11 +2,11 @@
 #ifndef SC_CUDA_PLAN_H
 #define SC_CUDA_PLAN_H
 
-#include "../../src/ops.h"
-
 #ifdef __cplusplus
-extern "C" {
+extern "C" { /* ops.h is a C header */
 #endif
+
+#include "../../src/ops.h"
 
 /* Whether one call of the library does all of it: y = x w^T + b + add in one rounding. The others need the
  * product in f32 before the activation, and take it from scratch. */
