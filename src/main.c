@@ -18,6 +18,7 @@ typedef struct console {
     sc_progress progress;    /* the last report */
     int mode;                /* sc_progress_mode */
     bool terminal, drawn;    /* drawn: a progress line is on the screen */
+    bool done;               /* the signal thread may go */
     double shown;            /* when the last line was printed */
     int errors, signal;
 } console;
@@ -129,13 +130,16 @@ static void *receive_signals(void *opaque)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    while (!sigwait(&set, &sig)) {
+    for (bool done = false; !done && !sigwait(&set, &sig);) {
         pthread_mutex_lock(&t->lock);
-        if (t->signal)
-            _exit(128 + sig);
-        t->signal = sig;
-        if (t->converter)
-            sc_cancel(t->converter);
+        done = t->done;
+        if (!done) {
+            if (t->signal)
+                _exit(128 + sig);
+            t->signal = sig;
+            if (t->converter)
+                sc_cancel(t->converter);
+        }
         pthread_mutex_unlock(&t->lock);
     }
     return NULL;
@@ -152,6 +156,15 @@ static int start_signals(console *t, pthread_t *thread)
     return pthread_sigmask(SIG_BLOCK, &set, NULL) || pthread_create(thread, NULL, receive_signals, t)
                ? -EAGAIN
                : 0;
+}
+
+static void stop_signals(console *t, pthread_t thread)
+{
+    pthread_mutex_lock(&t->lock);
+    t->done = true;
+    pthread_mutex_unlock(&t->lock);
+    pthread_kill(thread, SIGTERM); /* wakes it */
+    pthread_join(thread, NULL);
 }
 
 static void set_converter(console *t, sc_converter *c)
@@ -203,8 +216,7 @@ static int convert(sc_options *o)
     end_progress(&t);
 fail:
     sc_close(&c);
-    pthread_cancel(signals); /* it only ever waits in sigwait() */
-    pthread_join(signals, NULL);
+    stop_signals(&t, signals);
     /* Whoever detects a failure names it; this is for the few that only a code tells. */
     if (ret < 0 && ret != SC_ERR_CANCELLED && !t.errors)
         write_log(&t, SC_LOG_ERROR, "stereocrafter", sc_strerror(ret));

@@ -220,15 +220,17 @@ static void mix(check *c, bool per_channel, bool packed)
                           2e5); /* a and b so far apart that a + (b - a) m would lose bits */
         v[1][i] = (float)check_random(c);
     }
+    for (int i = 0; i < H * W * 3; i++) {
+        const float w = m[per_channel ? i : i / 3], p = w * v[0][i], q = (1 - w) * v[1][i];
+        want[i] = w == 1 ? v[0][i] : w == 0 ? v[1][i] : p + q;
+        if (w == 0 || w == 1)
+            v[w == 1][i] = NAN; /* what is not wanted is not looked at */
+    }
     const int mc = per_channel ? 3 : 1;
     const pair pm = check_values(c, SC_F32, m, SC_DIMS(H, W, mc)),
                a = check_values(c, SC_F32, v[0], SC_DIMS(H, W, 3));
     const pair b = check_values(c, SC_F32, v[1], SC_DIMS(H, W, 3)),
                y = check_output(c, SC_F32, SC_DIMS(H, W, 3));
-    for (int i = 0; i < H * W * 3; i++) {
-        const float w = m[per_channel ? i : i / 3], p = w * v[0][i], q = (1 - w) * v[1][i];
-        want[i] = w == 1 ? v[0][i] : w == 0 ? v[1][i] : p + q;
-    }
     if (packed)
         check_expect(c, y, want);
     while (check_run(c)) {
