@@ -13,9 +13,10 @@
 #include "common.cuh"
 #include "plan.h"
 
-#define SCRATCH                                                                                              \
-    ((size_t)16 << 20) /* of the workspace, for f32 products: a fraction of the L2 of a large GPU */
-#define BIAS_END ((size_t)1 << 20) /* before the rest, for a bias in y's type */
+/* Parts of the workspace: a bias in y's type, f32 products (a fraction of a large GPU's L2), cuBLASLt's own.
+ */
+#define BIAS_END ((size_t)1 << 20)
+#define SCRATCH  ((size_t)16 << 20)
 
 enum { MAX_PLANS = 512, CANDIDATES = 8 };
 
@@ -294,6 +295,8 @@ extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
 
     if (!known)
         return -EINVAL;
+    if (!sc_tensor_count(a->y))
+        return 0;
     l.s.in = a->x.dtype;
     l.s.out = a->y.dtype;
     l.s.ldx = row_step(a->x);
