@@ -66,8 +66,8 @@ typedef struct check {
     int64_t flops;
 } check;
 
-/* Every case is begun and ended. A case left out by --op costs nothing: its tensors have no memory, check_run
- * is false. */
+/* A case that makes tensors is ended. A case left out by --op costs nothing: its tensors have no memory,
+ * check_run is false. */
 void check_begin(check *c, const char *op, const char *fmt, ...) SC_PRINTF(3, 4);
 void check_end(check *c, const check_tol *tol);
 
