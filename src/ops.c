@@ -286,7 +286,7 @@ void sc_fill_into(sc_exec *x, const sc_fill_args *a)
     SC_CHECK(x, is_image(a->x, 3) && is_image(a->hole, 1) && is_image(a->disp, 1));
     SC_CHECK(x, same_size(a->hole, a->x) && same_size(a->disp, a->x));
     SC_CHECK(x, sc_same_shape(a->y, a->x) && sc_same_shape(a->y_disp, a->disp));
-    SC_CHECK(x, sc_same_shape(a->mask, a->hole) && is_image(a->work, 6) && same_size(a->work, a->x));
+    SC_CHECK(x, sc_same_shape(a->mask, a->hole) && is_image(a->work, 7) && same_size(a->work, a->x));
     SC_CHECK(x, absent(a->prev) || (sc_same_shape(a->prev, a->x) && sc_same_shape(a->prev_disp, a->disp)));
     done(x, "fill", x->dev->ops->fill(x, a));
 }

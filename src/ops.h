@@ -169,7 +169,7 @@ typedef struct sc_fill_args {
         mask; /* [H,W,3], [H,W,1], [H,W,1]; y may be x, y_disp may be disp; rows may be strided */
     sc_tensor x, disp, hole;   /* [H,W,3], [H,W,1] pixels, [H,W,1] */
     sc_tensor prev, prev_disp; /* y and y_disp of the frame before, or none */
-    sc_tensor work;            /* [H,W,6] scratch */
+    sc_tensor work;            /* [H,W,7] scratch */
 } sc_fill_args;
 
 typedef enum sc_filter_kind { SC_FILTER_MEAN, SC_FILTER_MAX, SC_FILTER_MIN, SC_FILTER_SNAP } sc_filter_kind;
