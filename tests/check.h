@@ -105,5 +105,6 @@ void check_image(check *c);
 void check_resize(check *c);
 void check_colour(check *c);
 void check_warp(check *c);
+void check_fill(check *c);
 
 #endif
