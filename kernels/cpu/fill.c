@@ -241,11 +241,13 @@ static void soften(const sc_fill_args *a, int64_t y, int64_t c, float rgb[3])
     float sum[3] = { work[0], work[1], work[2] }, weight = 1;
 
     for (int64_t v = SC_MAX(y - reach, 0); v <= SC_MIN(y + reach, a->x.dim[0] - 1); v++) {
-        for (int64_t u = SC_MAX(c - reach, 0); u <= SC_MIN(c + reach, a->x.dim[1] - 1); u++) {
-            const float *p =
-                sc_row(a->mask, v)[u] > 0 ? sc_row(a->work, v) + WORK * u : sc_row(a->x, v) + 3 * u;
+        const float *x = sc_row(a->x, v), *fill = sc_row(a->work, v);
+        const float *mask = sc_row(a->mask, v), *disp = sc_row(a->y_disp, v);
 
-            if (sc_row(a->y_disp, v)[u] > limit)
+        for (int64_t u = SC_MAX(c - reach, 0); u <= SC_MIN(c + reach, a->x.dim[1] - 1); u++) {
+            const float *p = mask[u] > 0 ? fill + WORK * u : x + 3 * u;
+
+            if (disp[u] > limit)
                 continue;
             for (int i = 0; i < 3; i++)
                 sum[i] += p[i];
