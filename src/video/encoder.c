@@ -173,10 +173,12 @@ static int choose_codec(sc_encoder_plan *p, const AVOutputFormat *of, const sc_w
                            p->codec->name);
         return 0;
     }
+    /* MPEG-TS does not say what it holds. */
+    const int enough = strcmp(of->name, "mpegts") ? 1 : AVERROR_PATCHWELCOME;
     static const char *const preferred[] = { "libx264", "libvpx-vp9" };
     for (int i = 0; i < SC_COUNT(preferred) && !p->codec; i++) {
         p->codec = avcodec_find_encoder_by_name(preferred[i]);
-        if (p->codec && avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_NORMAL) != 1)
+        if (p->codec && avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_NORMAL) != enough)
             p->codec = NULL;
     }
     if (!p->codec && of->video_codec != AV_CODEC_ID_NONE)
