@@ -110,6 +110,7 @@ void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
                  a.vec.ndim == 2 && a.vec.dim[1] == dim[3] && (a.vec.dim[0] == dim[0] || a.vec.dim[0] == 1));
         a.vec = sc_broadcast(a.vec, 2, (const int64_t[]){ dim[0], dim[3] });
     }
+    SC_CHECK(x, absent(a.vec) || a.vec.dtype == SC_F32 || a.vec.dtype == out.dtype);
     SC_CHECK(x, absent(a.add) || (sc_same_shape(a.add, out) && sc_tensor_packed(a.add)));
     x->stats.flops += 2 * sc_tensor_count(out) * p->w.dim[1] * p->w.dim[2] * p->w.dim[3];
     done(x, "conv2d", x->dev->ops->conv2d(x, &a));
