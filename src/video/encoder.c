@@ -226,6 +226,13 @@ static bool has_option(const AVCodec *codec, const char *name)
            av_opt_find((void *)&codec->priv_class, name, NULL, 0, AV_OPT_SEARCH_FAKE_OBJ);
 }
 
+/* x264 and x265 print a line of their own about a wrong one. */
+static bool is_x26_preset(const char *name)
+{
+    return av_match_name(name,
+                         "ultrafast,superfast,veryfast,faster,fast,medium,slow,slower,veryslow,placebo");
+}
+
 static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_options *o,
                        const sc_logger *log)
 {
@@ -257,6 +264,9 @@ static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_op
         if (!has_option(codec, "preset"))
             return sc_fail(log, SC_ERR_USAGE, "writer", "-preset: the encoder %s has no such setting",
                            codec->name);
+        if (!strncmp(codec->name, "libx26", 6) && !is_x26_preset(o->preset))
+            return sc_fail(log, SC_ERR_USAGE, "writer", "-preset: \"%s\" is none of ultrafast ... placebo",
+                           o->preset);
         SC_TRY(av_dict_set(d, "preset", o->preset, 0));
     }
     return 0;
