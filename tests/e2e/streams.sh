@@ -37,9 +37,11 @@ pixels() { # FILE STREAM FILTER OPTIONS...: a hash of each frame
         sed -n 's/^[^#].*, *//p'
 }
 
-make_depth() { # CLIP STREAM
-    ffmpeg -v error -y -i "$1" -map "0:$2" -fps_mode passthrough -vf "scale=64:48,format=gray" \
-        -c:v ffv1 "$work/depth.mkv"
+make_depth() { # CLIP STREAM OPTIONS...
+    local clip=$1 stream=$2
+    shift 2
+    ffmpeg -v error -y -i "$clip" -map "0:$stream" -fps_mode passthrough -vf "scale=64:48,format=gray" \
+        -c:v ffv1 "$@" "$work/depth.mkv"
 }
 
 # Fills in film (its index in the source), film_out, and the lists copied and copied_out.
@@ -80,6 +82,7 @@ for clip in "$SC_TEST_DATA"/video/*.{mp4,mkv,webm,3gp}; do
     # The same codes in the left eye: where the format can be kept, which odd sizes forbid.
     shape=$(ffprobe -v error -select_streams "$film" -show_entries stream=width,height,pix_fmt -of csv=p=0 "$clip")
     if [[ $shape =~ ^[0-9]*[02468],[0-9]*[02468],yuv420p,?$ ]]; then
+        make_depth "$clip" "$film" -frames:v 30
         convert "$clip" "$work/left.mkv" "${quick[@]}" -c:v ffv1 --frames 30 || check "ffv1" "exit code 0" "a failure"
         read_plan "$clip" "$work/left.mkv"
         check "pixels of the left eye" "$(pixels "$clip" "$film" null -frames:v 30)" \
