@@ -110,6 +110,7 @@ void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
                  a.vec.ndim == 2 && a.vec.dim[1] == dim[3] && (a.vec.dim[0] == dim[0] || a.vec.dim[0] == 1));
         a.vec = sc_broadcast(a.vec, 2, (const int64_t[]){ dim[0], dim[3] });
     }
+    SC_CHECK(x, absent(a.vec) || a.vec.dtype == SC_F32 || a.vec.dtype == out.dtype);
     SC_CHECK(x, absent(a.add) || (sc_same_shape(a.add, out) && sc_tensor_packed(a.add)));
     x->stats.flops += 2 * sc_tensor_count(out) * p->w.dim[1] * p->w.dim[2] * p->w.dim[3];
     done(x, "conv2d", x->dev->ops->conv2d(x, &a));
@@ -286,7 +287,7 @@ void sc_fill_into(sc_exec *x, const sc_fill_args *a)
     SC_CHECK(x, is_image(a->x, 3) && is_image(a->hole, 1) && is_image(a->disp, 1));
     SC_CHECK(x, same_size(a->hole, a->x) && same_size(a->disp, a->x));
     SC_CHECK(x, sc_same_shape(a->y, a->x) && sc_same_shape(a->y_disp, a->disp));
-    SC_CHECK(x, sc_same_shape(a->mask, a->hole) && is_image(a->work, 6) && same_size(a->work, a->x));
+    SC_CHECK(x, sc_same_shape(a->mask, a->hole) && is_image(a->work, 7) && same_size(a->work, a->x));
     SC_CHECK(x, absent(a->prev) || (sc_same_shape(a->prev, a->x) && sc_same_shape(a->prev_disp, a->disp)));
     done(x, "fill", x->dev->ops->fill(x, a));
 }

@@ -1,8 +1,8 @@
 /* The op table that a device fills in, and the front-end that model code calls.
  *
  * The front-end checks shapes, takes the output from the arena where the caller gave none, counts FLOPs and
- * calls the table. Devices may trust their arguments. Channels are innermost everywhere. Norm weights, biases
- * and `vec` are f32; weights and activations have any type that the device computes with; sums are f32 or
+ * calls the table. Devices may trust their arguments. Channels are innermost everywhere. Norm weights and
+ * biases are f32; weights and activations have any type that the device computes with; sums are f32 or
  * wider. Where a type is not named, images are f32. An output may be the very tensor given as `add`, as the x
  * of a norm, or as an input of axpby. An op may gain an optional argument, never a sibling. Optional tensors
  * are SC_NONE. */
@@ -30,8 +30,8 @@ typedef struct sc_linear_args {
 } sc_linear_args;
 
 /* y[N,Ho,Wo,O] = act(conv(x[N,H,W,I], w[O,kh,kw,I]) + b + vec[N,O]) + add[N,Ho,Wo,O].
- * Zero padding, given per side. upsample: x is read as its nearest-neighbour double. All packed. vec may be
- * [1,O]. */
+ * Zero padding, given per side. upsample: x is read as its nearest-neighbour double. All packed, but vec: one
+ * row may stand for all (stride 0), and its type is f32 or y's. */
 typedef struct sc_conv2d_args {
     sc_tensor y, x, w, b, vec, add;
     int stride, pad_top, pad_left, pad_bottom, pad_right;
@@ -169,7 +169,7 @@ typedef struct sc_fill_args {
         mask; /* [H,W,3], [H,W,1], [H,W,1]; y may be x, y_disp may be disp; rows may be strided */
     sc_tensor x, disp, hole;   /* [H,W,3], [H,W,1] pixels, [H,W,1] */
     sc_tensor prev, prev_disp; /* y and y_disp of the frame before, or none */
-    sc_tensor work;            /* [H,W,6] scratch */
+    sc_tensor work;            /* [H,W,7] scratch */
 } sc_fill_args;
 
 typedef enum sc_filter_kind { SC_FILTER_MEAN, SC_FILTER_MAX, SC_FILTER_MIN, SC_FILTER_SNAP } sc_filter_kind;

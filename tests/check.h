@@ -17,19 +17,24 @@
 
 #include "../src/ops.h"
 
-enum { CHECK_MAX_OUTPUTS = 8, CHECK_MAX_TENSORS = 32 };
+enum { CHECK_MAX_OUTPUTS = 8, CHECK_MAX_TENSORS = 32, CHECK_MANY = 64 };
+
+/* What an activation may add to k. SiLU: an exp within 2 u and two roundings, 2^2 + 1 + 1 = 6 u^2. GELU:
+ * oneDNN's erf is Abramowitz and Stegun 7.1.26, off by up to 1.5e-7 = 2.5 u, 6.25 u^2. Either is 0.25 * 25
+ * u^2. */
+enum { CHECK_ACT_TERMS = 25 };
 
 typedef struct pair { /* one tensor, on the plain device [0] and on the one under test [1]; packed */
     sc_tensor on[2];
     int output; /* its number among the outputs */
 } pair;
 
-typedef struct check_tol { /* passes if nmse <= L and every |e| <= 6 sqrt(L) max(|ref|, rms), where
-                            * L = factor * max(0.5 u^2, 0.25 k u32^2), u the unit roundoff of the output's
-                            * type */
-    double k;              /* length of the longest sum, at least 1 */
-    double factor;         /* 0 = 1. Say why beside it. */
-    bool exact;            /* the same bits instead (integers: always) */
+/* Passes if every |e| <= 6 sqrt(L) max(|ref|, rms) and, for CHECK_MANY elements or more (the mean of a few
+ * says little), nmse <= L = factor * max(0.5 u^2, 0.25 k u32^2), u the unit roundoff of the output's type. */
+typedef struct check_tol {
+    double k;      /* length of the longest sum, with its bias and what else is added; at least 1 */
+    double factor; /* 0 = 1. Say why beside it. */
+    bool exact;    /* the same bits instead (integers: always) */
 } check_tol;
 
 typedef struct check {
@@ -61,8 +66,8 @@ typedef struct check {
     int64_t flops;
 } check;
 
-/* Every case is begun and ended. A case left out by --op costs nothing: its tensors have no memory, check_run
- * is false. */
+/* A case that makes tensors is ended. A case left out by --op costs nothing: its tensors have no memory,
+ * check_run is false. */
 void check_begin(check *c, const char *op, const char *fmt, ...) SC_PRINTF(3, 4);
 void check_end(check *c, const check_tol *tol);
 
@@ -100,5 +105,6 @@ void check_image(check *c);
 void check_resize(check *c);
 void check_colour(check *c);
 void check_warp(check *c);
+void check_fill(check *c);
 
 #endif

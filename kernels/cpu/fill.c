@@ -7,7 +7,7 @@
  * widens with the distance.
  *
  * work[y,x] = filling rgb, distance from the background in pixels, disparity from which on a surface is the
- * near one, share of the frame before. */
+ * near one, share of the frame before, factor of its brightness. */
 #include <math.h>
 
 #include "rows.h"
@@ -18,11 +18,13 @@ enum {
     LOOK = 12, /* columns of background that tell whether it moved */
     SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
     REACH = 4, /* the widest average */
-    WORK = 6,
+    WORK = 7,
 };
 
-static const float SAME = 1.0f;                   /* pixels of disparity within which two surfaces are one */
-static const float STILL = 0.02f, MOVED = 0.06f;  /* mean differences of colour: above noise; a real change */
+static const float SAME = 1.0f;                  /* pixels of disparity within which two surfaces are one */
+static const float STILL = 0.02f, MOVED = 0.06f; /* mean differences of colour: above noise; a real change */
+static const float KEEP = 0.97f; /* of the frame before: what is wrong fades within some 30 frames */
+static const float DARK = 0.02f; /* a brightness below which a quotient means nothing */
 static const float edge_mask[EDGE] = { 1, 0.5f }; /* from the hole outwards */
 
 typedef struct run { /* columns of a row that are filled, and the background that is continued into them */
@@ -70,25 +72,35 @@ static const float *mirrored(const float *x, const run *r, int64_t c)
     return x + 3 * (r->from + r->step * (t < r->length ? t : 2 * r->length - 1 - t));
 }
 
-/* 1 where the background beside the run is as it was in the frame before, 0 where it is not. */
-static float stillness(const sc_fill_args *a, const run *r, int64_t y)
+typedef struct change {
+    float
+        still; /* 1 where the background beside the run is as it was in the frame before, 0 where it is not */
+    float gain; /* of its brightness, as in a fade */
+} change;
+
+static change since(const sc_fill_args *a, const run *r, int64_t y)
 {
     const int64_t n = SC_MIN(r->length, LOOK), last = a->x.dim[0] - 1;
-    double sum = 0;
+    double now = 0, before = 0, difference = 0;
     int count = 0;
 
-    for (int64_t v = SC_MAX(y - 1, 0); v <= SC_MIN(y + 1, last); v++) {
+    for (int64_t v = SC_MAX(y - 1, 0); a->prev.ndim && v <= SC_MIN(y + 1, last); v++) {
         for (int64_t i = 0; i < n; i++) {
             const int64_t c = r->from + r->step * i;
             const float *p = sc_row(a->x, v) + 3 * c, *q = sc_row(a->prev, v) + 3 * c;
 
             if (sc_row(a->hole, v)[c] >= 0.5f)
                 continue;
-            sum += fabsf(p[0] - q[0]) + fabsf(p[1] - q[1]) + fabsf(p[2] - q[2]);
+            now += p[0] + p[1] + p[2];
+            before += q[0] + q[1] + q[2];
+            difference += fabsf(p[0] - q[0]) + fabsf(p[1] - q[1]) + fabsf(p[2] - q[2]);
             count += 3;
         }
     }
-    return count ? SC_CLAMP((MOVED - (float)(sum / count)) / (MOVED - STILL), 0.0f, 1.0f) : 0;
+    if (!count)
+        return (change){ 0, 1 };
+    return (change){ KEEP * SC_CLAMP((MOVED - (float)(difference / count)) / (MOVED - STILL), 0.0f, 1.0f),
+                     before > (double)DARK * count ? (float)(now / before) : 1 };
 }
 
 static void fill_pixel(float *work, const float *x, int64_t c, const run *r, const run *other)
@@ -128,7 +140,7 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
     bg = make_run(a, from, b, e, bg);
     if (one)
         other = make_run(a, from, b, e, other);
-    const float still = a->prev.ndim ? stillness(a, &bg, from) : 0;
+    const change ch = since(a, &bg, from);
 
     for (int64_t c = SC_MAX(SC_MIN(bg.begin, b - 1), 0); c < SC_MIN(SC_MAX(bg.end, e + 1), w); c++) {
         const int64_t out = right ? c - e : b - 1 - c; /* >= 0: beyond the hole on the far side */
@@ -143,7 +155,8 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
         *mask = m;
         fill_pixel(work, x, c, &bg, one ? &other : NULL);
         work[4] = bg.limit;
-        work[5] = a->prev.ndim && sc_row(a->prev_disp, y)[c] <= bg.limit ? still : 0;
+        work[5] = ch.still > 0 && sc_row(a->prev_disp, y)[c] <= bg.limit ? ch.still : 0;
+        work[6] = ch.gain;
         if (hole[c] >= 0.5f)
             sc_row(a->y_disp, y)[c] = bg.disp;
     }
@@ -228,11 +241,13 @@ static void soften(const sc_fill_args *a, int64_t y, int64_t c, float rgb[3])
     float sum[3] = { work[0], work[1], work[2] }, weight = 1;
 
     for (int64_t v = SC_MAX(y - reach, 0); v <= SC_MIN(y + reach, a->x.dim[0] - 1); v++) {
-        for (int64_t u = SC_MAX(c - reach, 0); u <= SC_MIN(c + reach, a->x.dim[1] - 1); u++) {
-            const float *p =
-                sc_row(a->mask, v)[u] > 0 ? sc_row(a->work, v) + WORK * u : sc_row(a->x, v) + 3 * u;
+        const float *x = sc_row(a->x, v), *fill = sc_row(a->work, v);
+        const float *mask = sc_row(a->mask, v), *disp = sc_row(a->y_disp, v);
 
-            if (sc_row(a->y_disp, v)[u] > limit)
+        for (int64_t u = SC_MAX(c - reach, 0); u <= SC_MIN(c + reach, a->x.dim[1] - 1); u++) {
+            const float *p = mask[u] > 0 ? fill + WORK * u : x + 3 * u;
+
+            if (disp[u] > limit)
                 continue;
             for (int i = 0; i < 3; i++)
                 sum[i] += p[i];
@@ -255,15 +270,13 @@ static void finish_row(const void *args, int64_t y, float *scratch)
 
         if (mask[c] > 0)
             soften(a, y, c, rgb);
-        for (int i = 0; i < 3; i++) {
-            if (!(mask[c] > 0)) {
-                out[i] = x[i];
-                continue;
-            }
+        for (int i = 0; i < 3 && mask[c] > 0; i++) {
             if (work[5] > 0)
-                rgb[i] += work[5] * (sc_row(a->prev, y)[3 * c + i] - rgb[i]);
+                rgb[i] += work[5] * (work[6] * sc_row(a->prev, y)[3 * c + i] - rgb[i]);
             out[i] = mask[c] * rgb[i] + (1 - mask[c]) * x[i];
         }
+        for (int i = 0; i < 3 && !(mask[c] > 0) && out != x; i++)
+            out[i] = x[i];
     }
 }
 

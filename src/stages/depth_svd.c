@@ -37,8 +37,9 @@ typedef struct svd {
     sc_sampler sampler;
     sc_image screen; /* [1,1,1] the disparity of the screen plane */
     int window, overlap;
-    int h, w;    /* of the networks' picture in this shot */
-    item *items; /* frame n lies at n % size */
+    sc_rect active; /* of this shot */
+    int h, w;       /* of the networks' picture in this shot */
+    item *items;    /* frame n lies at n % size */
     int size;
     /* Frames of the film, in order: the first of the shot; handed out; decoded; begin of the window to come;
      * drawn; read. The frame `end`, if there is one, belongs to the next shot. */
@@ -215,6 +216,7 @@ static void measure(sc_exec *x, void *arg)
 /* Makes room for pictures of r's shape; the arena is empty. */
 static int fit(svd *s, sc_rect r)
 {
+    s->active = r;
     input_size(r, &s->h, &s->w);
     if (!(s->stage.arena = sc_measure(s->c->x, measure, s, NULL)))
         return -EINVAL;
@@ -255,7 +257,6 @@ fail:
 /* Reads up to frame `want`, or to the end of the shot, whose first frame lies ready. */
 static int read_frames(svd *s, int64_t want)
 {
-    const sc_rect active = item_of(s, s->shot)->frame.active;
     int ret = 0;
 
     if (s->end == s->shot)
@@ -265,7 +266,7 @@ static int read_frames(svd *s, int64_t want)
 
         s->last = sc_stage_next(s->stage.from, f);
         s->complete =
-            s->last == SC_EOF || f->flags & SC_FRAME_CUT || memcmp(&f->active, &active, sizeof(active));
+            s->last == SC_EOF || f->flags & SC_FRAME_CUT || memcmp(&f->active, &s->active, sizeof(f->active));
         if (s->last < 0 && s->last != SC_EOF)
             return s->last;
         if (!s->complete)

@@ -37,7 +37,7 @@ static void fill(sc_exec *x, const sc_frame *f, const extend *e)
                         .hole = part(f->hole.t, f->active),
                         .prev = has_prev ? part(e->right.t, f->active) : SC_NONE,
                         .prev_disp = has_prev ? part(e->disp.t, f->active) : SC_NONE,
-                        .work = sc_new(x, SC_F32, SC_DIMS(f->active.h, f->active.w, 6)),
+                        .work = sc_new(x, SC_F32, SC_DIMS(f->active.h, f->active.w, 7)),
                     });
     sc_pop(x, m);
 }

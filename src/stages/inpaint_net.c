@@ -68,7 +68,7 @@ static void make_mask(sc_exec *x, sc_tensor mask, sc_tensor picture, sc_tensor d
                                      .x = picture,
                                      .disp = disp,
                                      .hole = hole,
-                                     .work = sc_new(x, SC_F32, SC_DIMS(h, w, 6)) });
+                                     .work = sc_new(x, SC_F32, SC_DIMS(h, w, 7)) });
     sc_pop(x, m);
 }
 

@@ -33,18 +33,27 @@ static void warp_bars(sc_exec *x, const splat *s, const sc_frame *f)
  * over what both eyes see; with exact depth it costs 0 to 0.3 dB of some 48. Growing the near side by a pixel
  * as well gained nothing. The window grows with the picture, as the ramps do; surfaces of up to 1/3 pixel of
  * disparity a pixel are never taken for a ramp. */
+static int edge_radius(int64_t w)
+{
+    return (int)SC_MAX(2, w / 256);
+}
+
+static float edge_threshold(int64_t w)
+{
+    return (float)edge_radius(w) / 3;
+}
+
 static sc_tensor sharpen_edges(sc_exec *x, sc_tensor disp_px)
 {
     const int64_t h = disp_px.dim[0], w = disp_px.dim[1];
-    const int radius = (int)SC_MAX(2, w / 256);
     const sc_tensor y = sc_new_like(x, disp_px);
 
     sc_filter_into(x, &(sc_filter_args){
                           .y = sc_reshape(y, SC_DIMS(1, h, w, 1)),
                           .x = sc_reshape(disp_px, SC_DIMS(1, h, w, 1)),
                           .kind = SC_FILTER_SNAP,
-                          .radius_x = radius,
-                          .threshold = (float)radius / 3,
+                          .radius_x = edge_radius(w),
+                          .threshold = edge_threshold(w),
                       });
     return y;
 }
@@ -66,7 +75,9 @@ static void warp(sc_exec *x, const splat *s, const sc_frame *f)
                          .disp_right = part(f->disp_right.t, f->active),
                          .left = part(f->left.t, f->active),
                          .disp = sharpen_edges(x, px),
-                         .stretch = 2,
+                         /* Beside a slanted surface of up to one pixel of disparity a pixel: a snapped edge
+                          * may stand out from its own surface by the threshold, and must not tear off it. */
+                         .stretch = 2 + edge_threshold(f->active.w),
                      });
     sc_pop(x, m);
 }

@@ -173,10 +173,12 @@ static int choose_codec(sc_encoder_plan *p, const AVOutputFormat *of, const sc_w
                            p->codec->name);
         return 0;
     }
+    /* MPEG-TS does not say what it holds. */
+    const int enough = strcmp(of->name, "mpegts") ? 1 : AVERROR_PATCHWELCOME;
     static const char *const preferred[] = { "libx264", "libvpx-vp9" };
     for (int i = 0; i < SC_COUNT(preferred) && !p->codec; i++) {
         p->codec = avcodec_find_encoder_by_name(preferred[i]);
-        if (p->codec && avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_NORMAL) != 1)
+        if (p->codec && avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_NORMAL) != enough)
             p->codec = NULL;
     }
     if (!p->codec && of->video_codec != AV_CODEC_ID_NONE)
@@ -224,6 +226,13 @@ static bool has_option(const AVCodec *codec, const char *name)
            av_opt_find((void *)&codec->priv_class, name, NULL, 0, AV_OPT_SEARCH_FAKE_OBJ);
 }
 
+/* x264 and x265 print a line of their own about a wrong one. */
+static bool is_x26_preset(const char *name)
+{
+    return av_match_name(name,
+                         "ultrafast,superfast,veryfast,faster,fast,medium,slow,slower,veryslow,placebo");
+}
+
 static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_options *o,
                        const sc_logger *log)
 {
@@ -255,6 +264,9 @@ static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_op
         if (!has_option(codec, "preset"))
             return sc_fail(log, SC_ERR_USAGE, "writer", "-preset: the encoder %s has no such setting",
                            codec->name);
+        if (!strncmp(codec->name, "libx26", 6) && !is_x26_preset(o->preset))
+            return sc_fail(log, SC_ERR_USAGE, "writer", "-preset: \"%s\" is none of ultrafast ... placebo",
+                           o->preset);
         SC_TRY(av_dict_set(d, "preset", o->preset, 0));
     }
     return 0;

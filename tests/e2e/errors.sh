@@ -133,28 +133,35 @@ name="depth too long" && run 12 depth.mkv film.mp4 out.mkv --depth long/depth.mk
 name="depth missing" && run 12 nowhere.mkv film.mp4 out.mkv --depth nowhere.mkv
 name="depth that is no film" && run 12 text.mp4 film.mp4 out.mkv --depth text.mp4
 
-# Signals: a playable file under another name, or none.
+# Signals: what is done under another name, playable, or nothing if nothing is done.
 scene_render long.mp4 256x144 150 || exit 1
-interrupted() { # SIGNAL CODE SECONDS
+interrupted() { # SIGNAL CODE PARTIAL: after the first frame is written if PARTIAL is 1, else at once
+    local before child got
     before=$(listing)
-    timeout --preserve-status -s "$1" "$3" "$program" --progress none long.mp4 out.mkv -c:v ffv1 --depth-size 512 \
-        </dev/null >/dev/null 2>"$work/said.txt"
+    "$program" --progress json long.mp4 out.mkv -c:v ffv1 </dev/null >/dev/null 2>"$work/said.txt" &
+    child=$!
+    for _ in $(seq $((600 * $3))); do
+        grep -q '"frame":[1-9]' "$work/said.txt" && break
+        sleep 0.1
+    done
+    kill -s "$1" $child
+    wait $child
     got=$?
     if [ $got != "$2" ]; then
         complain "exit code $got, not $2"
     elif [ -e out.mkv ]; then
         complain "an unfinished film has the name of a finished one"
-    elif [ -e out.partial.mkv ] && ! score out.partial.mkv out.partial.mkv >/dev/null; then
-        complain "the partial film cannot be played"
+    elif [ "$3" = 1 ] && ! score out.partial.mkv out.partial.mkv >/dev/null; then
+        complain "there is no partial film that can be played"
     elif rm -f out.partial.mkv && [ "$before" != "$(listing)" ]; then
         complain "something was left behind"
     else
         passed=$((passed + 1))
     fi
 }
-name="SIGINT" && interrupted INT 130 2
-name="SIGINT at once" && interrupted INT 130 0.05
-name="SIGTERM" && interrupted TERM 143 2
+name="SIGINT" && interrupted INT 130 1
+name="SIGTERM" && interrupted TERM 143 1
+name="SIGTERM at once" && interrupted TERM 143 0
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -14,7 +14,7 @@
 #include <libavutil/imgutils.h>
 
 #include "../../src/base.h"
-#include "../scene/clip.h"
+#include "../scene/movie.h"
 
 enum { PATH = 1024 };
 
@@ -27,7 +27,7 @@ static char *join(char out[PATH], const bench *b, const char *name)
 static AVFrame *rgb_frame(const sc_scene *s, int t)
 {
     static const int plane[3] = { 2, 0, 1 }; /* GBRP stores green, blue, red */
-    AVFrame *f = sc_clip_frame(s->width, s->height, AV_PIX_FMT_GBRP);
+    AVFrame *f = sc_movie_frame(s->width, s->height, AV_PIX_FMT_GBRP);
     float *rgb = malloc(sizeof(float) * 3 * (size_t)s->width * s->height);
     assert_true(f && rgb);
     sc_scene_render(s, t, 0, rgb, NULL, NULL);
@@ -42,7 +42,7 @@ static AVFrame *rgb_frame(const sc_scene *s, int t)
 
 static AVFrame *disparity_frame(const sc_scene *s, int t)
 {
-    AVFrame *f = sc_clip_frame(s->width, s->height, AV_PIX_FMT_GRAY16LE);
+    AVFrame *f = sc_movie_frame(s->width, s->height, AV_PIX_FMT_GRAY16LE);
     float *disparity = malloc(sizeof(float) * (size_t)s->width * s->height);
     assert_true(f && disparity);
     sc_scene_render(s, t, 0, NULL, disparity, NULL);
@@ -59,37 +59,37 @@ void film_render(const bench *b, const char *name, const sc_scene *s, int from, 
 {
     char path[PATH];
     const bool mp4 = strstr(name, ".mp4");
-    const sc_clip_options o = { .path = join(path, b, name),
-                                .codec = mp4 ? "libx264" : "ffv1",
-                                .filter = filter,
-                                .fps = SC_SCENE_FPS,
-                                .tone = mp4 };
-    sc_clip_out *out = NULL;
-    assert_int_equal(sc_clip_create(&out, &o), 0);
+    const sc_movie_options o = { .path = join(path, b, name),
+                                 .codec = mp4 ? "libx264" : "ffv1",
+                                 .filter = filter,
+                                 .fps = SC_SCENE_FPS,
+                                 .tone = mp4 };
+    sc_movie_out *out = NULL;
+    assert_int_equal(sc_movie_create(&out, &o), 0);
     for (int t = from; t < to; t++) {
         AVFrame *f = disparity ? disparity_frame(s, t) : rgb_frame(s, t);
-        assert_int_equal(sc_clip_put(out, f), 0);
+        assert_int_equal(sc_movie_put(out, f), 0);
         av_frame_free(&f);
     }
-    assert_int_equal(sc_clip_finish(&out), 0);
+    assert_int_equal(sc_movie_finish(&out), 0);
 }
 
 film film_read(const bench *b, const char *name, const char *filter)
 {
     char path[PATH];
     film f = { 0 };
-    sc_clip_in *in = NULL;
+    sc_movie_in *in = NULL;
     int ret;
-    assert_int_equal(sc_clip_open(&in, join(path, b, name), filter), 0);
+    assert_int_equal(sc_movie_open(&in, join(path, b, name), filter), 0);
     do {
         assert_true(f.count < SC_COUNT(f.frame));
         f.frame[f.count] = av_frame_alloc();
         assert_non_null(f.frame[f.count]);
-        ret = sc_clip_get(in, f.frame[f.count++]);
+        ret = sc_movie_get(in, f.frame[f.count++]);
     } while (ret >= 0);
     assert_int_equal(ret, AVERROR_EOF);
     av_frame_free(&f.frame[--f.count]);
-    sc_clip_close(&in);
+    sc_movie_close(&in);
     return f;
 }
 

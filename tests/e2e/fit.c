@@ -8,7 +8,7 @@
 #include <libavutil/log.h>
 
 #include "../../src/base.h"
-#include "../scene/clip.h"
+#include "../scene/movie.h"
 
 typedef struct line { /* sums for a regression of y on x */
     double n, x, y, xx, xy;
@@ -21,13 +21,13 @@ static const uint16_t *row(const AVFrame *f, int y)
 
 static int add_films(line *l, const char *depth, const char *truth)
 {
-    sc_clip_in *a = NULL, *b = NULL;
+    sc_movie_in *a = NULL, *b = NULL;
     AVFrame *f = av_frame_alloc(), *g = av_frame_alloc();
     int ret = 0;
     SC_TRY(f && g ? 0 : AVERROR(ENOMEM));
-    SC_TRY(sc_clip_open(&a, depth, "format=gray16le"));
-    SC_TRY(sc_clip_open(&b, truth, "format=gray16le"));
-    while ((ret = sc_clip_get(a, f)) >= 0 && (ret = sc_clip_get(b, g)) >= 0) {
+    SC_TRY(sc_movie_open(&a, depth, "format=gray16le"));
+    SC_TRY(sc_movie_open(&b, truth, "format=gray16le"));
+    while ((ret = sc_movie_get(a, f)) >= 0 && (ret = sc_movie_get(b, g)) >= 0) {
         SC_TRY(f->width == g->width && f->height == g->height ? 0 : AVERROR_INVALIDDATA);
         for (int y = 0; y < f->height; y++) {
             for (int x = 0; x < f->width; x++) {
@@ -46,34 +46,34 @@ static int add_films(line *l, const char *depth, const char *truth)
 fail:
     av_frame_free(&f);
     av_frame_free(&g);
-    sc_clip_close(&a);
-    sc_clip_close(&b);
+    sc_movie_close(&a);
+    sc_movie_close(&b);
     return ret == AVERROR_EOF ? 0 : ret;
 }
 
 static int write_film(const char *out, const char *depth, double scale, double shift)
 {
-    sc_clip_in *in = NULL;
-    sc_clip_out *clip = NULL;
+    sc_movie_in *in = NULL;
+    sc_movie_out *clip = NULL;
     AVFrame *f = av_frame_alloc();
     int ret = 0;
     SC_TRY(f ? 0 : AVERROR(ENOMEM));
-    SC_TRY(sc_clip_open(&in, depth, "format=gray16le"));
-    SC_TRY(sc_clip_create(&clip, &(sc_clip_options){ .path = out, .codec = "ffv1", .fps = 25 }));
-    while ((ret = sc_clip_get(in, f)) >= 0) {
+    SC_TRY(sc_movie_open(&in, depth, "format=gray16le"));
+    SC_TRY(sc_movie_create(&clip, &(sc_movie_options){ .path = out, .codec = "ffv1", .fps = 25 }));
+    while ((ret = sc_movie_get(in, f)) >= 0) {
         SC_TRY(av_frame_make_writable(f));
         for (int y = 0; y < f->height; y++) {
             uint16_t *v = (uint16_t *)(void *)(f->data[0] + y * f->linesize[0]);
             for (int x = 0; x < f->width; x++)
                 v[x] = (uint16_t)lrint(SC_CLAMP(v[x] * scale + shift, 0, 65535));
         }
-        SC_TRY(sc_clip_put(clip, f));
+        SC_TRY(sc_movie_put(clip, f));
         av_frame_unref(f);
     }
 fail:
     av_frame_free(&f);
-    sc_clip_close(&in);
-    const int late = sc_clip_finish(&clip);
+    sc_movie_close(&in);
+    const int late = sc_movie_finish(&clip);
     return ret == AVERROR_EOF ? late : ret;
 }
 

@@ -12,7 +12,7 @@
 #include <libavutil/log.h>
 
 #include "../../src/base.h"
-#include "../scene/clip.h"
+#include "../scene/movie.h"
 
 typedef struct score {
     double error, error_seen; /* sums of squares */
@@ -78,16 +78,16 @@ static bool same_size(const AVFrame *a, const AVFrame *b)
     return false;
 }
 
-static int compare(score *s, sc_clip_in *made, sc_clip_in *real, sc_clip_in *mask, int frames)
+static int compare(score *s, sc_movie_in *made, sc_movie_in *real, sc_movie_in *mask, int frames)
 {
     AVFrame *a = av_frame_alloc(), *b = av_frame_alloc(), *m = av_frame_alloc();
     int ret = a && b && m ? 0 : AVERROR(ENOMEM);
     while (ret >= 0 && s->frames != frames) {
-        const int end = sc_clip_get(made, a);
-        SC_TRY(sc_clip_get(real, b) == end ? 0 : AVERROR_INVALIDDATA); /* as many frames */
+        const int end = sc_movie_get(made, a);
+        SC_TRY(sc_movie_get(real, b) == end ? 0 : AVERROR_INVALIDDATA); /* as many frames */
         SC_TRY(end);
         if (mask)
-            SC_TRY(sc_clip_get(mask, m));
+            SC_TRY(sc_movie_get(mask, m));
         SC_TRY(same_size(a, b) && (!mask || same_size(a, m)) ? 0 : AVERROR_INVALIDDATA);
         add_frame(s, a, b, mask ? m : NULL);
         av_frame_unref(a);
@@ -106,11 +106,11 @@ static double decibel(double error, double values)
     return error > 0 ? fmin(10 * log10(255.0 * 255.0 * values / error), 99) : 99;
 }
 
-static int open_rgb(sc_clip_in **c, const char *path, const char *filter)
+static int open_rgb(sc_movie_in **c, const char *path, const char *filter)
 {
     char text[512];
     snprintf(text, sizeof(text), "%s%sformat=gbrp", filter ? filter : "", filter ? "," : "");
-    return sc_clip_open(c, path, text);
+    return sc_movie_open(c, path, text);
 }
 
 int main(int argc, char **argv)
@@ -133,12 +133,12 @@ int main(int argc, char **argv)
         return 2;
     }
     av_log_set_level(AV_LOG_ERROR);
-    sc_clip_in *made = NULL, *real = NULL, *mask = NULL;
+    sc_movie_in *made = NULL, *real = NULL, *mask = NULL;
     score s = { 0 };
     SC_TRY(open_rgb(&made, argv[1], made_filter));
     SC_TRY(open_rgb(&real, argv[2], true_filter));
     if (mask_path)
-        SC_TRY(sc_clip_open(&mask, mask_path, "format=gray"));
+        SC_TRY(sc_movie_open(&mask, mask_path, "format=gray"));
     SC_TRY(compare(&s, made, real, mask, frames));
     SC_TRY(s.frames ? 0 : -1);
     printf("frames=%d psnr=%.2f seen=%.2f ssim=%.4f\n", s.frames, decibel(s.error, s.values),
@@ -146,8 +146,8 @@ int main(int argc, char **argv)
 fail:
     if (ret < 0)
         fprintf(stderr, "score: %s and %s cannot be compared\n", argv[1], argv[2]);
-    sc_clip_close(&made);
-    sc_clip_close(&real);
-    sc_clip_close(&mask);
+    sc_movie_close(&made);
+    sc_movie_close(&real);
+    sc_movie_close(&mask);
     return ret < 0;
 }

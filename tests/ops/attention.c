@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "../check.h"
 
@@ -67,6 +68,37 @@ static void truth(check *c)
     check_end(c, &(check_tol){ .k = 4, .factor = 4 });
 }
 
+/* The same bits on one thread and on three. */
+static void any_threads(check *c)
+{
+    enum { ROWS = 200, WIDTH = 96 };
+    static float y[2][ROWS * WIDTH];
+    sc_exec *x = &c->exec[1];
+    const int threads = x->dev->threads;
+
+    check_begin(c, "attention", "any number of threads");
+    if (c->skip || c->bench)
+        return;
+    const pair in = check_normal(c, SC_F32, 0, 1, SC_DIMS(1, ROWS, 3, WIDTH));
+    const pair w = check_normal(c, SC_F32, 0, 1, SC_DIMS(WIDTH));
+    const pair out = check_output(c, SC_F32, SC_DIMS(1, ROWS, 3, WIDTH / 3));
+    const sc_tensor mixed = out.on[1], flat = sc_reshape(mixed, SC_DIMS(ROWS, WIDTH));
+    for (int i = 0; i < 2; i++) {
+        sc_tensor part[3];
+        x->dev->threads = i ? 3 : 1;
+        for (int k = 0; k < 3; k++)
+            part[k] = sc_reshape(sc_slice(in.on[1], 2, k, 1), SC_DIMS(1, ROWS, 3, WIDTH / 3));
+        sc_attention_into(x, mixed, part[0], part[1], part[2], 0.2f);
+        sc_layer_norm_into(x, flat, flat, &(sc_norm){ w.on[1], w.on[1] }, 1e-5f);
+        sc_axpby_into(x, flat, 0.3f, flat, 0.7f, flat, SC_ACT_SILU);
+        sc_download(x, y[i], flat);
+    }
+    x->dev->threads = threads;
+    check_that(c, sc_exec_wait(x) == 0 && !memcmp(y[0], y[1], sizeof(y[0])), "one and three threads agree");
+    c->noutputs = 0;
+    check_end(c, &(check_tol){ .exact = true });
+}
+
 void check_attention(check *c)
 {
     static const attention_case cases[] = {
@@ -86,6 +118,8 @@ void check_attention(check *c)
         run(c, cases[i]);
     if (c->bench)
         run(c, (attention_case){ 1, 2304, 2304, 10, 64, .scale = 1 });
-    if (c->dtype == SC_F32)
+    if (c->dtype == SC_F32) {
         truth(c);
+        any_threads(c);
+    }
 }

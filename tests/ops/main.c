@@ -10,9 +10,9 @@ static const struct {
     void (*run)(check *c);
     bool nets; /* once for each type that the device computes with */
 } families[] = {
-    { check_linear, true },    { check_conv, true },      { check_norm, true },
-    { check_attention, true }, { check_pointwise, true }, { check_image, false },
-    { check_resize, false },   { check_colour, false },   { check_warp, false },
+    { check_linear, true },    { check_conv, true },   { check_norm, true },    { check_attention, true },
+    { check_pointwise, true }, { check_image, false }, { check_resize, false }, { check_colour, false },
+    { check_warp, false },     { check_fill, false },
 };
 
 static void to_stderr(void *opaque, int level, const char *stage, const char *line)

@@ -12,7 +12,7 @@
 
 #include <libavutil/log.h>
 
-#include "clip.h"
+#include "movie.h"
 #include "scene.h"
 
 typedef struct picture {
@@ -47,21 +47,21 @@ static void to_mask(AVFrame *f, const picture *p)
 
 typedef struct output {
     const char *name;
-    sc_clip_options set;
+    sc_movie_options set;
     enum AVPixelFormat format;
     void (*fill)(AVFrame *f, const picture *p);
     int eye;
-    sc_clip_out *clip;
+    sc_movie_out *clip;
     char path[1024];
 } output;
 
 static int write_frame(output *o, const sc_scene *s, const picture *p)
 {
-    AVFrame *f = sc_clip_frame(s->width, s->height, o->format);
+    AVFrame *f = sc_movie_frame(s->width, s->height, o->format);
     if (!f)
         return -1;
     o->fill(f, p);
-    const int ret = sc_clip_put(o->clip, f);
+    const int ret = sc_movie_put(o->clip, f);
     av_frame_free(&f);
     return ret;
 }
@@ -75,7 +75,7 @@ static int write_film(const sc_scene *s, output *outputs, int count)
     int ret = p.rgb && p.disparity && p.unseen ? 0 : -1;
     for (int i = 0; !ret && i < count; i++) {
         outputs[i].set.path = outputs[i].path;
-        ret = sc_clip_create(&outputs[i].clip, &outputs[i].set);
+        ret = sc_movie_create(&outputs[i].clip, &outputs[i].set);
     }
     for (int t = 0; !ret && t < s->frames; t++) {
         for (int eye = 0; !ret && eye <= outputs[count - 1].eye; eye++) {
@@ -86,7 +86,7 @@ static int write_film(const sc_scene *s, output *outputs, int count)
         }
     }
     for (int i = 0; i < count; i++)
-        if (sc_clip_finish(&outputs[i].clip) < 0)
+        if (sc_movie_finish(&outputs[i].clip) < 0)
             ret = -1;
     free(p.rgb);
     free(p.disparity);
@@ -123,8 +123,8 @@ int main(int argc, char **argv)
         snprintf(film.path, sizeof(film.path), "%s", argv[1]);
         return write_film(&s, &film, 1) ? 1 : 0;
     }
-    const sc_clip_options rgb = { .codec = "ffv1", .filter = "format=bgr0", .fps = SC_SCENE_FPS };
-    const sc_clip_options grey = { .codec = "ffv1", .fps = SC_SCENE_FPS };
+    const sc_movie_options rgb = { .codec = "ffv1", .filter = "format=bgr0", .fps = SC_SCENE_FPS };
+    const sc_movie_options grey = { .codec = "ffv1", .fps = SC_SCENE_FPS };
     output outputs[] = {
         { .name = "left", .set = rgb, .format = AV_PIX_FMT_GBRP, .fill = to_rgb },
         { .name = "depth", .set = grey, .format = AV_PIX_FMT_GRAY16LE, .fill = to_depth },

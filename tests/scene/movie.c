@@ -1,4 +1,4 @@
-#include "clip.h"
+#include "movie.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static int fail(int code, const char *what, const char *name)
 {
     char text[AV_ERROR_MAX_STRING_SIZE];
     av_strerror(code, text, sizeof(text));
-    fprintf(stderr, "clip: %s: %s: %s\n", name, what, text);
+    fprintf(stderr, "movie: %s: %s: %s\n", name, what, text);
     return code;
 }
 
@@ -54,7 +54,7 @@ fail:
     return ret < 0 ? fail(ret, "cannot build the filter", filter ? filter : "null") : 0;
 }
 
-AVFrame *sc_clip_frame(int width, int height, int format)
+AVFrame *sc_movie_frame(int width, int height, int format)
 {
     AVFrame *f = av_frame_alloc();
     if (!f)
@@ -67,8 +67,8 @@ AVFrame *sc_clip_frame(int width, int height, int format)
     return f;
 }
 
-struct sc_clip_out {
-    sc_clip_options set;
+struct sc_movie_out {
+    sc_movie_options set;
     graph graph;
     AVFormatContext *file;
     AVCodecContext *video, *audio;
@@ -76,9 +76,9 @@ struct sc_clip_out {
     int err; /* the first */
 };
 
-int sc_clip_create(sc_clip_out **o, const sc_clip_options *options)
+int sc_movie_create(sc_movie_out **o, const sc_movie_options *options)
 {
-    sc_clip_out *c = av_mallocz(sizeof(*c));
+    sc_movie_out *c = av_mallocz(sizeof(*c));
     if (!c)
         return AVERROR(ENOMEM);
     c->set = *options;
@@ -91,7 +91,7 @@ int sc_clip_create(sc_clip_out **o, const sc_clip_options *options)
     return 0;
 }
 
-static int add_stream(sc_clip_out *c, AVCodecContext *e)
+static int add_stream(sc_movie_out *c, AVCodecContext *e)
 {
     int ret = 0;
     if (c->file->oformat->flags & AVFMT_GLOBALHEADER)
@@ -107,7 +107,7 @@ fail:
 }
 
 /* Channel layouts have been described in two ways since FFmpeg 5.1; a format name and rate work with both. */
-static int open_tone(sc_clip_out *c)
+static int open_tone(sc_movie_out *c)
 {
     int ret = 0;
     const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_AAC);
@@ -125,7 +125,7 @@ fail:
 }
 
 /* The encoder is opened with the first filtered picture: only it knows the format, range and matrix. */
-static int open_file(sc_clip_out *c, const AVFrame *f)
+static int open_file(sc_movie_out *c, const AVFrame *f)
 {
     int ret = 0;
     AVDictionary *options = NULL;
@@ -153,7 +153,7 @@ fail:
     return ret;
 }
 
-static int encode(sc_clip_out *c, AVCodecContext *e, int stream, const AVFrame *f)
+static int encode(sc_movie_out *c, AVCodecContext *e, int stream, const AVFrame *f)
 {
     AVPacket *p = av_packet_alloc();
     int ret = p ? avcodec_send_frame(e, f) : AVERROR(ENOMEM);
@@ -167,7 +167,7 @@ static int encode(sc_clip_out *c, AVCodecContext *e, int stream, const AVFrame *
 }
 
 /* A tone that swells twice a second, up to where the pictures end. */
-static int encode_tone(sc_clip_out *c)
+static int encode_tone(sc_movie_out *c)
 {
     int ret = 0;
     while (c->audio && c->samples < c->pictures * c->audio->sample_rate / c->set.fps) {
@@ -195,7 +195,7 @@ fail:
 }
 
 /* f NULL: the end. */
-static int put(sc_clip_out *c, AVFrame *f)
+static int put(sc_movie_out *c, AVFrame *f)
 {
     int ret = 0;
     AVFrame *filtered = av_frame_alloc();
@@ -222,16 +222,16 @@ fail:
     return ret;
 }
 
-int sc_clip_put(sc_clip_out *o, AVFrame *f)
+int sc_movie_put(sc_movie_out *o, AVFrame *f)
 {
     if (!o->err && (o->err = put(o, f)) < 0)
         fail(o->err, "cannot write", o->set.path);
     return o->err;
 }
 
-int sc_clip_finish(sc_clip_out **o)
+int sc_movie_finish(sc_movie_out **o)
 {
-    sc_clip_out *c = *o;
+    sc_movie_out *c = *o;
     if (!c)
         return 0;
     int ret = c->err;
@@ -254,7 +254,7 @@ fail:
     return ret;
 }
 
-struct sc_clip_in {
+struct sc_movie_in {
     char *filter;
     graph graph;
     AVFormatContext *file;
@@ -265,11 +265,11 @@ struct sc_clip_in {
     bool drained;
 };
 
-int sc_clip_open(sc_clip_in **out, const char *path, const char *filter)
+int sc_movie_open(sc_movie_in **out, const char *path, const char *filter)
 {
     int ret = 0;
     const AVCodec *codec = NULL;
-    sc_clip_in *c = av_mallocz(sizeof(*c));
+    sc_movie_in *c = av_mallocz(sizeof(*c));
     if (!c)
         return AVERROR(ENOMEM);
     c->filter = av_strdup(filter ? filter : "null");
@@ -286,11 +286,11 @@ int sc_clip_open(sc_clip_in **out, const char *path, const char *filter)
     *out = c;
     return 0;
 fail:
-    sc_clip_close(&c);
+    sc_movie_close(&c);
     return fail(ret, "cannot open", path);
 }
 
-static int decode(sc_clip_in *c)
+static int decode(sc_movie_in *c)
 {
     int ret;
     while ((ret = avcodec_receive_frame(c->decoder, c->decoded)) == AVERROR(EAGAIN)) {
@@ -308,7 +308,7 @@ static int decode(sc_clip_in *c)
     return ret;
 }
 
-int sc_clip_get(sc_clip_in *c, AVFrame *f)
+int sc_movie_get(sc_movie_in *c, AVFrame *f)
 {
     for (;;) {
         int ret = c->graph.graph ? av_buffersink_get_frame(c->graph.out, f) : AVERROR(EAGAIN);
@@ -332,9 +332,9 @@ int sc_clip_get(sc_clip_in *c, AVFrame *f)
     }
 }
 
-void sc_clip_close(sc_clip_in **p)
+void sc_movie_close(sc_movie_in **p)
 {
-    sc_clip_in *c = *p;
+    sc_movie_in *c = *p;
     if (!c)
         return;
     avformat_close_input(&c->file);
