@@ -1,0 +1,313 @@
+// Background extension in two passes, as kernels/cpu/fill.c describes and explains it.
+//   continue: a warp a row finds the runs of holes from left to right and continues the background into each
+//   finish:   a thread a pixel averages the filling over rows above and below and lays it over x
+// work[y,x] = filling rgb, distance from the background in pixels, disparity from which on a surface is the
+// near one, share of the frame before. Reads and writes little more than the holes, but for one pass over x.
+#include "rows.cuh"
+
+enum {
+    CLOSE = 2, /* seen pieces this narrow between holes are mixed pixels torn off an edge */
+    EDGE = 2,  /* columns beyond the hole into which the near surface has bled */
+    LOOK = 12, /* columns of background that tell whether it moved */
+    SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
+    REACH = 4, /* the widest average */
+    WORK = 6,
+    ROWS = 4 /* of a block */
+};
+
+constexpr float SAME = 1.0f;                  /* pixels of disparity within which two surfaces are one */
+constexpr float STILL = 0.02f, MOVED = 0.06f; /* mean differences of colour: above noise; a real change */
+
+typedef struct run { /* columns of a row that are filled, and the background that is continued into them */
+    int begin, end;
+    int step;          /* +1: the background lies right of the run, -1: left */
+    int from, length;  /* its column nearest to the run; how many there are */
+    int edge;          /* columns of the run that lie beyond the hole */
+    float disp, limit; /* its disparity there; what is nearer is not background */
+} run;
+
+__device__ __forceinline__ int lane_of(void)
+{
+    return threadIdx.x % 32;
+}
+
+/* The background of the hole [b, e) on one side of it. The whole warp calls this and what follows. */
+__device__ run make_run(const sc_fill_args &a, int64_t y, int b, int e, run r)
+{
+    const float *hole = sc_row(a.hole, y), *disp = sc_row(a.disp, y);
+    const int w = (int)a.x.dim[1], first = r.step > 0 ? e : b - 1;
+
+    /* A background narrower than its mixed edge is still better than the near surface. */
+    for (; r.edge > 0; r.edge--) {
+        const int c = first + r.edge * r.step;
+
+        if (c >= 0 && c < w && hole[c] < 0.5f && disp[c] <= r.limit)
+            break;
+    }
+    r.begin = r.step > 0 ? b : b - r.edge;
+    r.end = r.step > 0 ? e + r.edge : e;
+    r.from = first + r.edge * r.step;
+    r.disp = disp[r.from];
+    r.limit = SC_MAX(r.limit, r.disp);
+    for (const int most = e - b + EDGE; r.length < most; r.length += 32) {
+        const int i = r.length + lane_of(), c = r.from + i * r.step;
+        const bool in = i < most && c >= 0 && c < w && hole[c] < 0.5f && disp[c] <= r.limit;
+        const unsigned out = ~__ballot_sync(~0u, in);
+        if (out) {
+            r.length += __ffs((int)out) - 1;
+            break;
+        }
+    }
+    return r;
+}
+
+__device__ __forceinline__ int distance(const run &r, int c)
+{
+    return max(r.step > 0 ? r.end - c : c - r.begin + 1, 1);
+}
+
+/* The background's mirror image at column c; to and fro where the run is longer than the background. */
+__device__ __forceinline__ const float *mirrored(const float *x, const run &r, int c)
+{
+    const int t = (distance(r, c) - 1) % (2 * r.length);
+
+    return x + 3 * (r.from + r.step * (t < r.length ? t : 2 * r.length - 1 - t));
+}
+
+/* 1 where the background beside the run is as it was in the frame before, 0 where it is not. */
+__device__ float stillness(const sc_fill_args &a, const run &r, int64_t y)
+{
+    const int n = min(r.length, LOOK);
+    double sum = 0;
+    int count = 0;
+
+    for (int k = lane_of(); k < 3 * n; k += 32) {
+        const int64_t v = y - 1 + k / n;
+        const int c = r.from + r.step * (k % n);
+        if (v < 0 || v >= a.x.dim[0] || sc_row(a.hole, v)[c] >= 0.5f)
+            continue;
+        const float *p = sc_row(a.x, v) + 3 * c, *q = sc_row(a.prev, v) + 3 * c;
+        sum += fabsf(p[0] - q[0]) + fabsf(p[1] - q[1]) + fabsf(p[2] - q[2]);
+        count += 3;
+    }
+    for (int i = 16; i; i /= 2) {
+        sum += __shfl_xor_sync(~0u, sum, i);
+        count += __shfl_xor_sync(~0u, count, i);
+    }
+    return count ? fminf(fmaxf((MOVED - (float)(sum / count)) / (MOVED - STILL), 0), 1) : 0;
+}
+
+__device__ __forceinline__ void fill_pixel(float *work, const float *x, int c, const run &r, const run *other)
+{
+    const float *p = mirrored(x, r, c);
+    int d = distance(r, c);
+
+#pragma unroll
+    for (int i = 0; i < 3; i++)
+        work[i] = p[i];
+    if (other) { /* the two ends of one surface meet half-way */
+        const int back = distance(*other, c);
+
+        p = mirrored(x, *other, c);
+#pragma unroll
+        for (int i = 0; i < 3; i++)
+            work[i] += (p[i] - work[i]) * (float)d / (float)(d + back);
+        d = min(d, back);
+    }
+    work[3] = (float)d;
+}
+
+/* The hole [b, e) of row `from`, filled in row y: the same unless nothing of row y was seen. */
+__device__ void fill_hole(const sc_fill_args &a, int64_t y, int64_t from, int b, int e)
+{
+    const int w = (int)a.x.dim[1];
+    const float *hole = sc_row(a.hole, from), *disp = sc_row(a.disp, from), *x = sc_row(a.x, from);
+    /* The pixel beside a hole may be mixed from both surfaces: the one behind it knows better. */
+    const int l = b > 1 && hole[b - 2] < 0.5f ? b - 2 : b - 1;
+    const int r = e + 1 < w && hole[e + 1] < 0.5f ? e + 1 : e;
+    const bool inside = b > 0 && e < w, one = inside && fabsf(disp[l] - disp[r]) <= SAME;
+    const bool right = b == 0 || (e < w && disp[r] < disp[l]);
+    const float far = disp[right ? r : l], near = inside ? disp[right ? l : r] : far;
+    run bg = {}, other = {};
+
+    bg.step = right ? 1 : -1;
+    bg.edge = one ? 0 : EDGE;
+    bg.limit = far + SC_MAX(2 * SAME, (near - far) / 2);
+    other.step = -bg.step;
+    other.limit = bg.limit;
+    bg = make_run(a, from, b, e, bg);
+    if (one)
+        other = make_run(a, from, b, e, other);
+    const float still = a.prev.ndim ? stillness(a, bg, from) : 0;
+
+    const int begin = max(min(bg.begin, b - 1), 0), end = min(max(bg.end, e + 1), w);
+    for (int c = begin + lane_of(); c < end; c += 32) {
+        const int out = right ? c - e : b - 1 - c; /* >= 0: beyond the hole on the far side */
+        const bool near_end = !one && c == (right ? b : e - 1);
+        float *work = sc_row(a.work, y) + WORK * c, *mask = sc_row(a.mask, y) + c;
+        float m = c >= b && c < e && !near_end ? 1 : hole[c];
+
+        if (out >= 0 && out < bg.edge)
+            m = fmaxf(m, out == 0 ? 1 : 0.5f);
+        if (m <= *mask)
+            continue;
+        *mask = m;
+        fill_pixel(work, x, c, bg, one ? &other : NULL);
+        work[4] = bg.limit;
+        work[5] = a.prev.ndim && sc_row(a.prev_disp, y)[c] <= bg.limit ? still : 0;
+        if (hole[c] >= 0.5f)
+            sc_row(a.y_disp, y)[c] = bg.disp;
+    }
+    __syncwarp(); /* the next run may touch the same columns */
+}
+
+__device__ bool row_seen(const sc_fill_args &a, int64_t y)
+{
+    const int w = (int)a.x.dim[1];
+
+    if (y < 0 || y >= a.x.dim[0])
+        return false;
+    const float *hole = sc_row(a.hole, y);
+    for (int c = lane_of(); c - lane_of() < w; c += 32)
+        if (__any_sync(~0u, c < w && hole[c] < 0.5f))
+            return true;
+    return false;
+}
+
+/* The nearest row, y itself first, of which something was seen; -1 without one. */
+__device__ int64_t seen_row(const sc_fill_args &a, int64_t y)
+{
+    for (int64_t i = 0; i < a.x.dim[0]; i++) {
+        if (row_seen(a, y - i))
+            return y - i;
+        if (row_seen(a, y + i))
+            return y + i;
+    }
+    return -1;
+}
+
+/* A row of which nothing was seen repeats the row that serves it. */
+__device__ void repeat_row(const sc_fill_args &a, int64_t y, int64_t from)
+{
+    for (int c = lane_of(); c < a.x.dim[1]; c += 32) {
+        float *work = sc_row(a.work, y) + WORK * c;
+
+        for (int i = 0; i < 3; i++)
+            work[i] = sc_row(a.x, from)[3 * c + i];
+        work[3] = 1;
+        work[4] = INFINITY;
+        work[5] = 0;
+        if (sc_row(a.hole, from)[c] < 0.5f)
+            sc_row(a.y_disp, y)[c] = sc_row(a.disp, from)[c];
+    }
+}
+
+/* Fills the runs of row `from` in row y. Holes up to CLOSE seen columns apart are one run. */
+__device__ void fill_runs(const sc_fill_args &a, int64_t y, int64_t from)
+{
+    const float *hole = sc_row(a.hole, from);
+    const int w = (int)a.x.dim[1];
+    int first = -1, last = -CLOSE - 2; /* of the run that is still open */
+
+    for (int begin = 0; begin < w; begin += 32) {
+        unsigned holes = __ballot_sync(~0u, begin + lane_of() < w && hole[begin + lane_of()] >= 0.5f);
+        while (holes) {
+            const int c = begin + __ffs((int)holes) - 1;
+            holes &= holes - 1;
+            if (c - last > CLOSE + 1) {
+                if (first >= 0)
+                    fill_hole(a, y, from, first, last + 1);
+                first = c;
+            }
+            last = c;
+        }
+    }
+    if (first >= 0)
+        fill_hole(a, y, from, first, last + 1);
+}
+
+/* grid: H / ROWS; a warp a row */
+static __global__ void __launch_bounds__(32 * ROWS) k_fill_continue(sc_fill_args a)
+{
+    const int64_t y = (int64_t)blockIdx.x * ROWS + threadIdx.x / 32;
+    const int w = (int)a.x.dim[1];
+
+    if (y >= a.x.dim[0])
+        return;
+    const int64_t from = seen_row(a, y);
+    float *mask = sc_row(a.mask, y);
+    for (int c = lane_of(); c < w; c += 32) {
+        mask[c] = 0;
+        if (a.y_disp.data != a.disp.data)
+            sc_row(a.y_disp, y)[c] = sc_row(a.disp, y)[c];
+    }
+    __syncwarp();
+    if (from < 0)
+        return;
+    if (from != y)
+        repeat_row(a, y, from);
+    __syncwarp();
+    fill_runs(a, y, from);
+    for (int c = lane_of(); from != y && c < w; c += 32)
+        mask[c] = 1;
+}
+
+/* The filling at (y, c), averaged with filling and background around it, but not with anything nearer. */
+__device__ void soften(const sc_fill_args &a, int y, int c, float rgb[3])
+{
+    const float *work = sc_row(a.work, y) + WORK * c;
+    const int reach = min((int)work[3] / SOFT, REACH), h = (int)a.x.dim[0], w = (int)a.x.dim[1];
+    const float limit = work[4];
+    float sum[3] = { work[0], work[1], work[2] }, weight = 1;
+
+    for (int v = max(y - reach, 0); v <= min(y + reach, h - 1); v++) {
+        for (int u = max(c - reach, 0); u <= min(c + reach, w - 1); u++) {
+            if (sc_row(a.y_disp, v)[u] > limit)
+                continue;
+            const float *p = sc_row(a.mask, v)[u] > 0 ? sc_row(a.work, v) + WORK * u : sc_row(a.x, v) + 3 * u;
+#pragma unroll
+            for (int i = 0; i < 3; i++)
+                sum[i] += p[i];
+            weight++;
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < 3; i++)
+        rgb[i] = sum[i] / weight;
+}
+
+/* grid: rows of blocks; a pixel a thread. Where y is x, only pixels that nobody reads from x are changed. */
+static __global__ void k_fill_finish(sc_fill_args a)
+{
+    const sc_place at = sc_place_of(blockIdx.x, a.x.dim[1]);
+    const int c = at.i;
+
+    if (c >= a.x.dim[1])
+        return;
+    const float *x = sc_row(a.x, at.row) + 3 * c, *work = sc_row(a.work, at.row) + WORK * c;
+    const float mask = sc_row(a.mask, at.row)[c];
+    float *out = sc_row(a.y, at.row) + 3 * c, rgb[3];
+
+    if (!(mask > 0)) {
+        if (a.y.data != a.x.data)
+            for (int i = 0; i < 3; i++)
+                out[i] = x[i];
+        return;
+    }
+    soften(a, (int)at.row, c, rgb);
+#pragma unroll
+    for (int i = 0; i < 3; i++) {
+        if (work[5] > 0)
+            rgb[i] += work[5] * (sc_row(a.prev, at.row)[3 * c + i] - rgb[i]);
+        out[i] = mask * rgb[i] + (1 - mask) * x[i];
+    }
+}
+
+extern "C" int sc_cuda_fill(sc_exec *x, const sc_fill_args *a)
+{
+    const cudaStream_t s = sc_cuda_of(x)->stream;
+
+    k_fill_continue<<<sc_blocks(a->x.dim[0], ROWS), 32 * ROWS, 0, s>>>(*a);
+    k_fill_finish<<<sc_row_blocks(a->x.dim[0], a->x.dim[1]), SC_ROW_THREADS, 0, s>>>(*a);
+    return SC_LAUNCHED(x);
+}
