@@ -3,32 +3,41 @@
 
 #include "../check.h"
 
+typedef enum attention_layout {
+    SEPARATE, /* q [B,S,H,D], k and v slices of one [B,S,2,H,D] */
+    PACKED,   /* q, k and v are slices of one [B,S,3,H,D] (queries = keys) */
+    BETWEEN   /* ... of one [S,B,3,H,D], and y is [S,B,H,D]: temporal attention */
+} attention_layout;
+
 typedef struct attention_case {
     int64_t batch, queries, keys, heads, width;
-    bool packed_qkv; /* q, k, v are slices of one [B,S,3,H,D] (queries = keys) */
-    double scale;    /* of q, k and v; 0 = 1 */
+    attention_layout layout;
+    double scale; /* of q, k and v; 0 = 1 */
 } attention_case;
+
+/* [B,S,H,D] of slot i of a [B,S,slots,H,D], or of [S,B,slots,H,D]. */
+static sc_tensor slot(sc_tensor t, int64_t i, bool between)
+{
+    static const int swap[] = { 1, 0, 2, 3 };
+    const sc_tensor v = sc_reshape(sc_slice(t, 2, i, 1), SC_DIMS(t.dim[0], t.dim[1], t.dim[3], t.dim[4]));
+    return between ? sc_permute(v, swap) : v;
+}
 
 static void run(check *c, attention_case t)
 {
+    static const char *names[] = { "separate", "packed", "between" };
     const double sd = t.scale > 0 ? t.scale : 1;
     const float scale = (float)(1 / sqrt((double)t.width));
-    check_begin(c, "attention", "%d x %d queries %d keys %d heads of %d, qkv %d sd %g", (int)t.batch,
-                (int)t.queries, (int)t.keys, (int)t.heads, (int)t.width, t.packed_qkv, sd);
-    const pair q =
-        check_normal(c, c->dtype, 0, sd, SC_DIMS(t.batch, t.queries, t.packed_qkv ? 3 : 1, t.heads, t.width));
-    const pair k = check_normal(c, c->dtype, 0, sd, SC_DIMS(t.batch, t.keys, 2, t.heads, t.width));
-    const pair y = check_output(c, c->dtype, SC_DIMS(t.batch, t.queries, t.heads, t.width));
-    while (check_run(c)) {
-        const pair source[3] = { q, t.packed_qkv ? q : k, t.packed_qkv ? q : k };
-        sc_tensor part[3];
-        for (int i = 0; i < 3; i++) {
-            const int64_t slot = t.packed_qkv ? i : i == 2;
-            const sc_tensor all = at(c, source[i]);
-            part[i] = sc_reshape(sc_slice(all, 2, slot, 1), SC_DIMS(t.batch, all.dim[1], t.heads, t.width));
-        }
-        sc_attention_into(c->x, at(c, y), part[0], part[1], part[2], scale);
-    }
+    const bool between = t.layout == BETWEEN, packed = t.layout != SEPARATE;
+    const int64_t b = between ? t.queries : t.batch, s = between ? t.batch : t.queries;
+    check_begin(c, "attention", "%d x %d queries %d keys %d heads of %d, %s, sd %g", (int)t.batch,
+                (int)t.queries, (int)t.keys, (int)t.heads, (int)t.width, names[t.layout], sd);
+    const pair q = check_normal(c, c->dtype, 0, sd, SC_DIMS(b, s, packed ? 3 : 1, t.heads, t.width));
+    const pair k = packed ? q : check_normal(c, c->dtype, 0, sd, SC_DIMS(b, t.keys, 2, t.heads, t.width));
+    const pair y = check_output(c, c->dtype, SC_DIMS(b, s, 1, t.heads, t.width));
+    while (check_run(c))
+        sc_attention_into(c->x, slot(at(c, y), 0, between), slot(at(c, q), 0, between),
+                          slot(at(c, k), packed, between), slot(at(c, k), 1 + packed, between), scale);
     /* An error e of a score is a factor 1 + e of its weight. A score has size sd^2 and the errors of D
      * roundings: e^2 is D u^2 sd^4 beside the K u^2 of the weighted sum. 4 is for exp, which may be off by 2
      * u. */
@@ -102,11 +111,27 @@ static void any_threads(check *c)
 void check_attention(check *c)
 {
     static const attention_case cases[] = {
-        { 1, 240, 240, 6, 32, .packed_qkv = true }, /* built-in network */
-        { 2, 144, 144, 5, 64, .scale = 2 },         /* UNet, spatial */
-        { 36, 25, 25, 5, 64, .packed_qkv = true },  /* temporal */
-        { 1, 257, 257, 4, 80, .packed_qkv = true }, /* CLIP */
-        { 1, 60, 60, 1, 512, .scale = 1 },          /* VAE */
+        { 1, 240, 240, 6, 32, .layout = PACKED }, /* built-in network */
+        { 2, 144, 144, 5, 64, .scale = 2 },       /* UNet, spatial */
+        { 36, 25, 25, 5, 64, .layout = PACKED },
+        { 1000, 25, 25, 1, 64, .layout = BETWEEN }, /* UNet, temporal */
+        { 40, 14, 14, 5, 64, .layout = BETWEEN },
+        { 11, 110, 110, 3, 64, .layout = BETWEEN },
+        { 7, 128, 128, 1, 32, .layout = BETWEEN },
+        { 5, 16, 33, 2, 32, .scale = 2 },
+        { 1, 576, 576, 2, 64, .layout = PACKED },
+        { 2, 385, 577, 1, 64, .scale = 2 },
+        { 1, 50, 9216, 1, 64, .scale = 4 }, /* UNet, 576 x 1024 */
+        { 1, 200, 9216, 1, 64, .scale = 1 },
+        { 1, 1, 129, 2, 64, .scale = 1 },
+        { 1, 257, 257, 4, 80, .layout = PACKED }, /* CLIP */
+        { 1, 77, 77, 2, 64, .layout = PACKED },
+        { 1, 60, 60, 1, 512, .scale = 1 }, /* VAE */
+        { 2, 130, 130, 1, 512, .layout = PACKED },
+        { 1, 64, 2304, 1, 512, .scale = 2 },
+        { 1, 70, 100, 1, 136, .scale = 1 },
+        { 1, 150, 150, 2, 128, .scale = 1 },
+        { 1, 130, 70, 1, 104, .scale = 1 },
         { 3, 50, 1, 2, 64, .scale = 1 },
         { 1, 1, 1, 1, 1, .scale = 1 },
         { 2, 17, 33, 3, 5, .scale = 1 },

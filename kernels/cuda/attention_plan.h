@@ -1,0 +1,26 @@
+/* Which attention kernel serves a call on a GPU: a pure function, tested without one. */
+#ifndef SC_CUDA_ATTENTION_PLAN_H
+#define SC_CUDA_ATTENTION_PLAN_H
+
+#ifdef __cplusplus
+extern "C" { /* ops.h is a C header */
+#endif
+
+#include "../../src/ops.h"
+
+typedef enum sc_attention_way {
+    SC_ATTENTION_PLAIN,   /* f32 products: exact fp32, and right for every 16-bit call too */
+    SC_ATTENTION_SHORT,   /* up to 128 tokens in many batches: a warp takes 32 queries, all in registers */
+    SC_ATTENTION_TILED,   /* mma.sync, heads up to 128 wide */
+    SC_ATTENTION_WIDE,    /* mma.sync, heads up to 512 wide; 64 queries and 64 keys, 201 KiB shared */
+    SC_ATTENTION_WIDE_99, /* the same with 32 and 32, for GPUs that have only 99 KiB */
+    SC_ATTENTION_SM90     /* wgmma and TMA, heads 64 wide, compute capability 9.0 alone */
+} sc_attention_way;
+
+/* arch: 10 * major + minor. */
+sc_attention_way sc_plan_attention(const sc_attention_args *a, int arch);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

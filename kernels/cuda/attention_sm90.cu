@@ -1,0 +1,380 @@
+/* Attention by wgmma and TMA for heads 64 wide, sm_90a alone.
+ *
+ * A block stays on its multiprocessor and takes every gridDim-th tile of 192 queries. One thread of its last
+ * warp fetches: queries into one of two buffers, keys and values 128 at a time into a ring, in 128-byte rows
+ * whose 16-byte pieces are permuted as TMA and wgmma agree ("128-byte swizzle"). Three warpgroups take 64
+ * queries each. Scores are made while the products of the weights before are still running, and softmax runs
+ * under those products. k and v are read once for each 192 queries, from L2: blocks that run together work on
+ * the same heads.
+ *
+ * q, k and v are read in place by tensor maps (64, tokens, heads, batches), so tokens may lie anywhere;
+ * tokens past the end read as zeros. Shared memory: 2 x 24 KiB of queries, 3 x 32 KiB of keys and values. */
+#include <cuda.h>
+
+#include "attention.cuh"
+
+enum { WIDTH = 64, GROUPS = 3, QUERIES = 64 * GROUPS, KEYS = 128, STAGES = 3, THREADS = 128 * (GROUPS + 1) };
+enum {
+    ROW = WIDTH * 2,
+    Q_BYTES = QUERIES * ROW,
+    K_BYTES = KEYS * ROW,
+    ALIGN = 1024 /* of a swizzled matrix */
+};
+
+struct barriers { /* full: bytes have come; empty: warpgroups have done with them */
+    uint64_t q_full[2], q_empty[2], k_full[STAGES], k_empty[STAGES], v_full[STAGES], v_empty[STAGES];
+};
+
+struct storage {
+    unsigned char q[2][Q_BYTES], k[STAGES][K_BYTES], v[STAGES][K_BYTES];
+    barriers bar;
+};
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+__device__ __forceinline__ void bar_init(uint64_t *b, int arrivals)
+{
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(attention_shared(b)), "r"(arrivals)
+                 : "memory");
+}
+
+__device__ __forceinline__ void bar_arrive(uint64_t *b)
+{
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(attention_shared(b)) : "memory");
+}
+
+__device__ __forceinline__ void bar_expect(uint64_t *b, int bytes)
+{
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(attention_shared(b)),
+                 "r"(bytes)
+                 : "memory");
+}
+
+/* Until the barrier's n-th use (0, 1, ...) is complete. */
+__device__ __forceinline__ void bar_wait(uint64_t *b, unsigned n)
+{
+    asm volatile("{\n.reg .pred done;\nagain:\n"
+                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n@!done bra again;\n}" ::"r"(
+                     attention_shared(b)),
+                 "r"(n & 1)
+                 : "memory");
+}
+
+__device__ __forceinline__ void tma_load(void *to, const CUtensorMap *map, uint64_t *b, int row,
+                                         attention_part p)
+{
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, "
+                 "{%2, %3, %4, %5}], "
+                 "[%6];" ::"r"(attention_shared(to)),
+                 "l"(map), "r"(0), "r"(row), "r"(p.head), "r"(p.batch), "r"(attention_shared(b))
+                 : "memory");
+}
+
+/* A matrix in shared memory as wgmma names it: 128-byte swizzle, 1024 bytes from 8 rows to the next 8. */
+__device__ __forceinline__ uint64_t matrix(const void *p)
+{
+    return (attention_shared(p) & 0x3ffff) >> 4 | (uint64_t)(1024 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 |
+           (uint64_t)1 << 62;
+}
+
+__device__ __forceinline__ void wgmma_fence()
+{
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+__device__ __forceinline__ void wgmma_commit()
+{
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+/* Waits until at most N groups run. The compiler must not use their sums before: give them to hold(). */
+template <int N> __device__ __forceinline__ void wgmma_wait()
+{
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
+}
+
+template <int N> __device__ __forceinline__ void hold(float (&v)[N][4])
+{
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        asm volatile("" : "+f"(v[i][0]), "+f"(v[i][1]), "+f"(v[i][2]), "+f"(v[i][3])::"memory");
+}
+
+#define OUT4(v)  "+f"((v)[0]), "+f"((v)[1]), "+f"((v)[2]), "+f"((v)[3])
+#define OUT16(v) OUT4((v)[0]), OUT4((v)[1]), OUT4((v)[2]), OUT4((v)[3])
+#define LIST32                                                                                               \
+    "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27," \
+    "%28,%29,%30,%31"
+#define LIST64                                                                                               \
+    LIST32                                                                                                   \
+        ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,"  \
+        "%56,%57,%58,%59,%60,%61,%62,%63"
+/* s (+)= q k: 64 x 128, 16 columns of both, which lie along the rows of both. */
+#define SCORES(type)                                                                                         \
+    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %66, 0;\n"                                            \
+                 "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" LIST64                    \
+                 "}, %64, %65, add, 1, 1, 0, 0;\n}"                                                          \
+                 : OUT16(s), OUT16(s + 4), OUT16(s + 8), OUT16(s + 12)                                       \
+                 : "l"(q + 2 * d), "l"(k + 2 * d), "n"(d > 0))
+/* sum += weights v: 64 x 64, 16 keys; v's rows are keys. */
+#define PRODUCT(type)                                                                                        \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" LIST32                     \
+                 "}, {%32,%33,%34,%35}, %36, 1, 1, 1, 1;"                                                    \
+                 : OUT16(sum), OUT16(sum + 4)                                                                \
+                 : "r"(p[0]), "r"(p[1]), "r"(p[2]), "r"(p[3]), "l"(v))
+
+template <typename T, int D>
+__device__ __forceinline__ void scores_step(float (*s)[4], uint64_t q, uint64_t k)
+{
+    constexpr int d = D;
+    if constexpr (std::is_same_v<T, __half>)
+        SCORES("f16");
+    else
+        SCORES("bf16");
+}
+
+template <typename T> __device__ __forceinline__ void scores(float (&s)[KEYS / 8][4], uint64_t q, uint64_t k)
+{
+    scores_step<T, 0>(s, q, k);
+    scores_step<T, 1>(s, q, k);
+    scores_step<T, 2>(s, q, k);
+    scores_step<T, 3>(s, q, k);
+    wgmma_commit();
+}
+
+template <typename T>
+__device__ __forceinline__ void product_step(float (*sum)[4], const uint32_t (&p)[4], uint64_t v)
+{
+    if constexpr (std::is_same_v<T, __half>)
+        PRODUCT("f16");
+    else
+        PRODUCT("bf16");
+}
+
+template <typename T>
+__device__ __forceinline__ void products(float (&sum)[WIDTH / 8][4], const uint32_t (&p)[KEYS / 16][4],
+                                         uint64_t v)
+{
+#pragma unroll
+    for (int i = 0; i < KEYS / 16; i++)
+        product_step<T>(sum, p[i], v + i * (16 * ROW >> 4));
+    wgmma_commit();
+}
+
+template <typename T>
+__device__ __forceinline__ void weights(uint32_t (&p)[KEYS / 16][4], const float (&s)[KEYS / 8][4])
+{
+#pragma unroll
+    for (int i = 0; i < KEYS / 16; i++)
+        attention_weights<T>(p[i], s[2 * i], s[2 * i + 1]);
+}
+
+/* One thread: everything that this block's tiles need, in the order in which they need it. */
+__device__ static void fetch(storage &m, const CUtensorMap *q, const CUtensorMap *k, const CUtensorMap *v,
+                             unsigned tiles, unsigned tiles_of_head, unsigned heads, int blocks)
+{
+    unsigned n = 0, i = 0;
+    for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, i++) {
+        const unsigned pair = tile / tiles_of_head;
+        const attention_part part = { (int)(tile % tiles_of_head), pair % heads, pair / heads };
+        bar_wait(&m.bar.q_empty[i % 2], i / 2 + 1);
+        bar_expect(&m.bar.q_full[i % 2], Q_BYTES);
+        tma_load(m.q[i % 2], q, &m.bar.q_full[i % 2], part.first * QUERIES, part);
+        for (int j = 0; j < blocks; j++, n++) {
+            const unsigned stage = n % STAGES, use = n / STAGES;
+            bar_wait(&m.bar.k_empty[stage], use + 1);
+            bar_expect(&m.bar.k_full[stage], K_BYTES);
+            tma_load(m.k[stage], k, &m.bar.k_full[stage], j * KEYS, part);
+            bar_wait(&m.bar.v_empty[stage], use + 1);
+            bar_expect(&m.bar.v_full[stage], K_BYTES);
+            tma_load(m.v[stage], v, &m.bar.v_full[stage], j * KEYS, part);
+        }
+    }
+}
+
+/* A warpgroup's 64 rows of y, through its own part of the queries' buffer, to write whole rows. */
+template <typename T>
+__device__ __forceinline__ void store(const attention_call<T> &a, attention_part part,
+                                      const attention_softmax &soft, const float (&sum)[WIDTH / 8][4],
+                                      unsigned char *rows)
+{
+    const int group = threadIdx.x / 128, lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4 * 16;
+    T *y = attention_head(a.y, part);
+
+    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory"); /* all have done with the queries */
+    rows += (group * 64 + warp) * ROW;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        const float share = soft.share(r);
+        const int row = lane / 4 + 8 * r;
+#pragma unroll
+        for (int i = 0; i < WIDTH / 8; i++)
+            *(uint32_t *)(rows + row * ROW + (i ^ row % 8) * 16 + lane % 4 * 4) =
+                attention_pack<T>(sum[i][2 * r] * share, sum[i][2 * r + 1] * share);
+    }
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int row = lane / 8 + 4 * i, at = part.first * QUERIES + group * 64 + warp + row;
+        if (at < a.queries)
+            *(uint4 *)(y + at * a.y.row + lane % 8 * 8) =
+                *(const uint4 *)(rows + row * ROW + (lane % 8 ^ row % 8) * 16);
+    }
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); /* TMA writes here next */
+    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
+}
+
+template <typename T>
+__device__ static void attend(storage &m, const attention_call<T> &a, unsigned tiles, int blocks)
+{
+    const int group = threadIdx.x / 128;
+    const bool first = threadIdx.x % 128 == 0, ragged = a.keys % KEYS;
+    const float scale = a.scale * attention_log2e;
+    unsigned n = 0, i = 0;
+
+    for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, i++) {
+        const attention_part part = attention_part_of(a, tile);
+        const uint64_t q = matrix(m.q[i % 2] + group * 64 * ROW);
+        attention_softmax soft;
+        float s[KEYS / 8][4], sum[WIDTH / 8][4] = {};
+        uint32_t p[KEYS / 16][4];
+
+        bar_wait(&m.bar.q_full[i % 2], i / 2);
+        bar_wait(&m.bar.k_full[n % STAGES], n / STAGES);
+        wgmma_fence();
+        scores<T>(s, q, matrix(m.k[n % STAGES]));
+        wgmma_wait<0>();
+        hold(s);
+        if (first)
+            bar_arrive(&m.bar.k_empty[n % STAGES]);
+        if (ragged && blocks == 1)
+            attention_mask(s, 0, a.keys);
+        soft.block(s, scale);
+        weights<T>(p, s);
+        for (int j = 1; j < blocks; j++, n++) {
+            const unsigned now = n % STAGES, next = (n + 1) % STAGES;
+            bar_wait(&m.bar.k_full[next], (n + 1) / STAGES);
+            wgmma_fence();
+            scores<T>(s, q, matrix(m.k[next]));
+            bar_wait(&m.bar.v_full[now], n / STAGES);
+            wgmma_fence();
+            products<T>(sum, p, matrix(m.v[now]));
+            wgmma_wait<1>();
+            hold(s);
+            if (first)
+                bar_arrive(&m.bar.k_empty[next]);
+            if (ragged && j == blocks - 1)
+                attention_mask(s, j * KEYS, a.keys);
+            const bool moved = soft.block(s, scale);
+            wgmma_wait<0>();
+            hold(sum);
+            if (first)
+                bar_arrive(&m.bar.v_empty[now]);
+            if (moved)
+                soft.rescale(sum);
+            weights<T>(p, s);
+        }
+        bar_wait(&m.bar.v_full[n % STAGES], n / STAGES);
+        wgmma_fence();
+        products<T>(sum, p, matrix(m.v[n % STAGES]));
+        wgmma_wait<0>();
+        hold(sum);
+        if (first)
+            bar_arrive(&m.bar.v_empty[n % STAGES]);
+        n++;
+        store(a, part, soft, sum, m.q[i % 2]);
+        if (first)
+            bar_arrive(&m.bar.q_empty[i % 2]);
+    }
+}
+#define BOUND THREADS
+#else
+#define BOUND 32 /* tells the launcher that there is no code for sm_90a */
+#endif
+
+/* grid: one block a multiprocessor; block: GROUPS warpgroups and a warp. */
+template <typename T>
+__global__ void __launch_bounds__(BOUND, 1)
+    k_attention_sm90(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k,
+                     const __grid_constant__ CUtensorMap v, const attention_call<T> a, unsigned tiles)
+{
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    extern __shared__ unsigned char memory[];
+    storage &m = *(storage *)(memory + (ALIGN - attention_shared(memory) % ALIGN) % ALIGN);
+    const int blocks = (a.keys + KEYS - 1) / KEYS;
+
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < 2; i++) {
+            bar_init(&m.bar.q_full[i], 1);
+            bar_init(&m.bar.q_empty[i], GROUPS);
+        }
+        for (int i = 0; i < STAGES; i++) {
+            bar_init(&m.bar.k_full[i], 1);
+            bar_init(&m.bar.v_full[i], 1);
+            bar_init(&m.bar.k_empty[i], GROUPS);
+            bar_init(&m.bar.v_empty[i], GROUPS);
+        }
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    }
+    __syncthreads();
+    if (threadIdx.x < 128 * GROUPS) {
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 160;");
+        attend(m, a, tiles, blocks);
+    } else {
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
+        if (threadIdx.x == 128 * GROUPS)
+            fetch(m, &q, &k, &v, tiles, a.tiles, a.heads, blocks);
+    }
+#endif
+}
+
+/* `rows` tokens a box. A dimension of 1 needs a step that TMA takes, whatever the tensor has. */
+static int map_of(sc_exec *x, CUtensorMap *map, const sc_tensor &t, int rows)
+{
+    static const cuuint32_t each[] = { 1, 1, 1, 1 };
+    const cuuint64_t dims[] = { WIDTH, (cuuint64_t)t.dim[1], (cuuint64_t)t.dim[2], (cuuint64_t)t.dim[0] };
+    const int64_t step[] = { t.dim[1] > 1 ? t.stride[1] : WIDTH, t.dim[2] > 1 ? t.stride[2] : WIDTH,
+                             t.dim[0] > 1 ? t.stride[0] : WIDTH };
+    const cuuint64_t bytes[] = { (cuuint64_t)step[0] * 2, (cuuint64_t)step[1] * 2, (cuuint64_t)step[2] * 2 };
+    const cuuint32_t box[] = { WIDTH, (cuuint32_t)rows, 1, 1 };
+    cudaDriverEntryPointQueryResult found;
+    void *encode = NULL; /* of the driver: asked for here, so that the program starts where there is none */
+
+    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault,
+                                         &found) != cudaSuccess ||
+        found != cudaDriverEntryPointSuccess)
+        return sc_cuda_check(x, cudaErrorSymbolNotFound, "cuTensorMapEncodeTiled");
+    const CUresult r = ((decltype(&cuTensorMapEncodeTiled))encode)(
+        map, t.dtype == SC_F16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
+        t.data, dims, bytes, box, each, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+        CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    return r == CUDA_SUCCESS ? 0 : sc_cuda_check(x, cudaErrorInvalidValue, "cuTensorMapEncodeTiled");
+}
+
+template <typename T> static int launch(sc_exec *x, const sc_attention_args *a)
+{
+    const sc_cuda *c = sc_cuda_of(x);
+    const attention_call<T> call = attention_call_of<T>(a, QUERIES);
+    const unsigned tiles = (unsigned)(call.tiles * call.heads * a->q.dim[0]);
+    const int bytes = sizeof(storage) + ALIGN;
+    cudaFuncAttributes f;
+    CUtensorMap q, k, v;
+    int ret;
+
+    if ((ret = sc_cuda_check(x, cudaFuncGetAttributes(&f, k_attention_sm90<T>), "attention")) < 0)
+        return ret;
+    if (f.maxThreadsPerBlock < THREADS)
+        return -ENOSYS;
+    if ((ret = map_of(x, &q, a->q, QUERIES)) < 0 || (ret = map_of(x, &k, a->k, KEYS)) < 0 ||
+        (ret = map_of(x, &v, a->v, KEYS)) < 0)
+        return ret;
+    if (cudaFuncSetAttribute(k_attention_sm90<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes) ==
+        cudaSuccess)
+        k_attention_sm90<T>
+            <<<SC_MIN(tiles, (unsigned)c->processors), THREADS, bytes, c->stream>>>(q, k, v, call, tiles);
+    return SC_LAUNCHED(x);
+}
+
+int sc_cuda_attention_sm90(sc_exec *x, const sc_attention_args *a)
+{
+    return a->q.dtype == SC_F16 ? launch<__half>(x, a) : launch<__nv_bfloat16>(x, a);
+}
