@@ -132,23 +132,26 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
     const bool inside = b > 0 && e < w, one = inside && fabsf(disp[l] - disp[r]) <= SAME;
     const bool right = b == 0 || (e < w && disp[r] < disp[l]);
     const float far = disp[right ? r : l], near = inside ? disp[right ? l : r] : far;
-    run bg = { .step = right ? 1 : -1,
-               .edge = one ? 0 : EDGE,
-               .limit = far + SC_MAX(2 * SAME, (near - far) / 2) };
-    run other = { .step = -bg.step, .limit = bg.limit };
+    /* In a crack of one surface nothing has bled; a wider hole in it was hidden by something thin. */
+    const int64_t edge = one && e - b == 1 ? 0 : EDGE;
+    const run end = { .edge = edge, .limit = far + SC_MAX(2 * SAME, (near - far) / 2) };
+    run bg = end, other = end;
 
+    bg.step = right ? 1 : -1;
+    other.step = -bg.step;
     bg = make_run(a, from, b, e, bg);
     if (one)
         other = make_run(a, from, b, e, other);
     const change ch = since(a, &bg, from);
+    const int64_t first = SC_MIN(bg.begin, one ? other.begin : b), last = SC_MAX(bg.end, one ? other.end : e);
 
-    for (int64_t c = SC_MAX(SC_MIN(bg.begin, b - 1), 0); c < SC_MIN(SC_MAX(bg.end, e + 1), w); c++) {
-        const int64_t out = right ? c - e : b - 1 - c; /* >= 0: beyond the hole on the far side */
+    for (int64_t c = SC_MAX(SC_MIN(first, b - 1), 0); c < SC_MIN(SC_MAX(last, e + 1), w); c++) {
+        const int64_t out = c < b ? b - 1 - c : c - e; /* >= 0: so far beyond the hole */
         const bool near_end = !one && c == (right ? b : e - 1);
         float *work = sc_row(a->work, y) + WORK * c, *mask = sc_row(a->mask, y) + c;
-        float m = c >= b && c < e && !near_end ? 1 : hole[c];
+        float m = out < 0 && !near_end ? 1 : hole[c];
 
-        if (out >= 0 && out < bg.edge)
+        if (out >= 0 && c >= first && c < last)
             m = SC_MAX(m, edge_mask[out]);
         if (m <= *mask)
             continue;

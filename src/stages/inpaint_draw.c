@@ -77,8 +77,10 @@ int sc_artist_open(sc_artist **out, const sc_context *c, const sc_inpaint_files 
     SC_TRY(sc_published_vae(&a->vae, c, files->vae));
     SC_TRY(sc_published_clip(&a->clip, c, files->clip));
     SC_TRY(sc_published_fit(c, files->unet, a->unet, a->vae, a->clip, 1));
-    sc_log(c->log, SC_LOG_INFO, "inpaint", "StereoCrafter, %lld parameters, tiles of %dx%d",
-           (long long)sc_unet_params(a->unet), a->columns.size, a->rows.size);
+    sc_log(c->log, SC_LOG_INFO, "inpaint",
+           "StereoCrafter in %s, %lld parameters, windows of %d frames, tiles of %dx%d",
+           sc_dtype_name(a->precision.net[SC_NET_INPAINT_UNET].act), (long long)sc_unet_params(a->unet),
+           c->set->inpaint_window, a->columns.size, a->rows.size);
     *out = a;
     return 0;
 fail:
@@ -136,7 +138,8 @@ static void rescale(sc_exec *x, sc_tensor y, float scale, float offset, bool cla
 }
 
 /* mask[h,w,1], 0 or 1, of a tile. The reference looks at pixel (8i, 8j) alone, so that a hole narrower than 8
- * pixels may vanish from what the network is told; here a cell is a hole if any pixel of it is. */
+ * pixels may vanish from what the network is told; here a cell is a hole if any of its pixels is, or of those
+ * that it shares with its neighbours by the window's odd width. */
 static void encode_mask(sc_exec *x, sc_tensor mask, sc_tensor picture, const tile *t)
 {
     const sc_mark m = sc_push(x);

@@ -133,11 +133,11 @@ void sc_encoder_notices(const sc_encoder_plan *p, const sc_writer_options *o, co
     if (p->width != o->width || p->height != o->height)
         sc_log(log, SC_LOG_WARNING, "writer", "%s cannot carry %dx%d: padded to %dx%d",
                av_get_pix_fmt_name(p->format), o->width, o->height, p->width, p->height);
-    else if (p->format != o->video->format)
-        sc_log(log, SC_LOG_INFO, "writer", "the source is %s, %s is encoded as %s%s", s->name, p->codec->name,
-               av_get_pix_fmt_name(p->format),
+    else if (p->format != o->video->format && !o->pix_fmt)
+        sc_log(log, SC_LOG_INFO, "writer", "%s is encoded as %s by %s%s", s->name,
+               av_get_pix_fmt_name(p->format), p->codec->name,
                fits(o->video->format, o) ? "" : ", which keeps the odd size exact");
-    if (s->flags & AV_PIX_FMT_FLAG_ALPHA)
+    if (s->flags & AV_PIX_FMT_FLAG_ALPHA && o->from)
         sc_log(log, SC_LOG_WARNING, "writer", "the source's transparency is dropped");
     if (av_cmp_q(p->time_base, o->video->time_base))
         sc_log(log, SC_LOG_WARNING, "writer",

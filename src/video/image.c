@@ -25,7 +25,8 @@ bool sc_pixels_supported(enum AVPixelFormat format)
                            AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_BAYER | AV_PIX_FMT_FLAG_FLOAT;
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
 
-    if (!d || d->flags & never || format == AV_PIX_FMT_XYZ12LE)
+    /* XYZ is no RGB; the luma of UYYVYY lies at no one step. */
+    if (!d || d->flags & never || format == AV_PIX_FMT_XYZ12LE || format == AV_PIX_FMT_UYYVYY411)
         return false;
     for (int i = 0; i < (is_grey(format) ? 1 : 3); i++) {
         const AVComponentDescriptor *c = &d->comp[i];

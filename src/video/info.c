@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <libavutil/parseutils.h>
+
 #include "compat.h"
 
 AVRational sc_info_rate(const AVFormatContext *format, const AVStream *st)
@@ -37,15 +39,20 @@ static void fill_length(sc_video_info *v, const AVFormatContext *format, const A
 {
     const AVStream *st = format->streams[v->stream];
     const double tb = av_q2d(v->time_base), rate = v->frame_rate.num ? av_q2d(v->frame_rate) : 0;
+    const double from = st->start_time == AV_NOPTS_VALUE ? 0 : (double)st->start_time * tb;
     const bool whole = keep->begin == INT64_MIN && !v->cut;
+    const AVDictionaryEntry *tag = av_dict_get(st->metadata, "DURATION", NULL, AV_DICT_IGNORE_SUFFIX);
     double length = 0;
+    int64_t last;
 
     if (st->duration > 0)
         length = (double)st->duration * tb;
+    else if (tag &&
+             av_parse_time(&last, tag->value, 1) >= 0) /* Matroska: the end of the stream's last frame */
+        length = (double)last / AV_TIME_BASE - from;
     else if (format->duration > 0)
         length = (double)format->duration / AV_TIME_BASE;
     if (length > 0) {
-        const double from = st->start_time == AV_NOPTS_VALUE ? 0 : (double)st->start_time * tb;
         const double begin = keep->begin == INT64_MIN ? from : SC_MAX(from, (double)keep->begin * tb);
         const double end =
             keep->end == INT64_MAX ? from + length : SC_MIN(from + length, (double)keep->end * tb);

@@ -41,7 +41,7 @@ struct sc_reader {
     int64_t last, step; /* of decoded frames: timestamp before, nominal distance */
     int64_t delivered;  /* frames */
     int64_t kept_end;   /* end of the last frame delivered */
-    int64_t seen;       /* end of the latest packet, microseconds */
+    int64_t seen;       /* of packets: the latest end, microseconds */
     bool demuxed, repaired, damaged;
     int streams; /* known at the start */
     bool *begun; /* of each: a packet was passed on */
@@ -221,13 +221,16 @@ static void note_damage(sc_reader *r, const char *what)
     r->damaged = true;
 }
 
-/* The file ends well before its header says. */
+/* The file ends before its header says. Containers that count their frames know their times exactly; others
+ * may have a last frame that stands for long, or a rounded header. */
 static void check_end(sc_reader *r)
 {
     const AVFormatContext *f = r->format;
+    const int64_t start = f->start_time == AV_NOPTS_VALUE ? 0 : f->start_time;
+    const int64_t slack = r->stream->nb_frames ? AV_TIME_BASE / 10 : AV_TIME_BASE / 2;
 
     if (f->duration > 0 && f->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE && !r->o.video_only &&
-        r->seen + AV_TIME_BASE / 2 < f->duration + (f->start_time == AV_NOPTS_VALUE ? 0 : f->start_time))
+        r->seen + slack < start + f->duration)
         note_damage(r, "the file ends early");
 }
 
@@ -251,7 +254,7 @@ static int demux(sc_reader *r)
         return SC_EOF;
     }
     const AVStream *st = r->format->streams[p->stream_index];
-    const int64_t t = p->dts != AV_NOPTS_VALUE ? p->dts : p->pts;
+    const int64_t t = p->pts != AV_NOPTS_VALUE ? p->pts : p->dts;
     if (t != AV_NOPTS_VALUE)
         r->seen = SC_MAX(r->seen, av_rescale_q(t + p->duration, st->time_base, AV_TIME_BASE_Q));
     if (p->stream_index == r->info.stream)

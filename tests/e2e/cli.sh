@@ -57,7 +57,7 @@ check "and no control characters" lacks $'[\r\033]' err.txt
 check "the name of the output" run film.mp4 "${fast[@]}" --progress none
 check "is one that players know" [ -s film_LRF_Full_SBS.mp4 ]
 
-if command -v script >/dev/null; then
+if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then # there are pseudo-terminals
     check "progress on a terminal" script -qec "$(printf '%q ' "$program" film.mp4 tty.mkv "${fast[@]}")" /dev/null \
         >out.txt 2>err.txt </dev/null
     check "is one line, redrawn" has $'\r\033\[K' out.txt

@@ -71,7 +71,7 @@ name="output in a missing folder" && run 11 nowhere/out.mkv film.mp4 nowhere/out
 readonly_folder=$work/readonly
 mkdir "$readonly_folder" && chmod 555 "$readonly_folder"
 if [ -w "$readonly_folder" ]; then
-    readonly_folder=/sys # root may write anywhere, but nobody here
+    readonly_folder=/proc # root may write anywhere, but nobody here
 fi
 name="read-only folder" && run 11 out.mkv film.mp4 "$readonly_folder/out.mkv"
 [ -e "$readonly_folder/out.mkv" ] && complain "something was written"

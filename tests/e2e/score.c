@@ -2,7 +2,8 @@
  *   --made FILTER, --true FILTER   what a film goes through first, for example crop=iw/2:ih:iw/2:0
  *   --mask FILM                    grey, above 127 where a pixel does not count for `seen`
  *   --frames N                     only the first N
- * Prints "frames=N psnr=DB seen=DB ssim=S": PSNR of all pixels, of those outside the mask, and SSIM of luma.
+ * Prints "frames=N psnr=DB [seen=DB] ssim=S": PSNR of all pixels, of those outside the mask, and SSIM of
+ * luma.
  */
 #include <math.h>
 #include <stdio.h>
@@ -141,8 +142,10 @@ int main(int argc, char **argv)
         SC_TRY(sc_movie_open(&mask, mask_path, "format=gray"));
     SC_TRY(compare(&s, made, real, mask, frames));
     SC_TRY(s.frames ? 0 : -1);
-    printf("frames=%d psnr=%.2f seen=%.2f ssim=%.4f\n", s.frames, decibel(s.error, s.values),
-           decibel(s.error_seen, s.values_seen), s.windows > 0 ? s.ssim / s.windows : 1);
+    printf("frames=%d psnr=%.2f", s.frames, decibel(s.error, s.values));
+    if (mask)
+        printf(" seen=%.2f", decibel(s.error_seen, s.values_seen));
+    printf(" ssim=%.4f\n", s.windows > 0 ? s.ssim / s.windows : 1);
 fail:
     if (ret < 0)
         fprintf(stderr, "score: %s and %s cannot be compared\n", argv[1], argv[2]);

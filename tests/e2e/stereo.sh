@@ -100,7 +100,7 @@ plaza() {
     read -r m0 c0 <<<"$options"
     for dm in -0.25 0 0.25; do
         for dc in -0.12 0 0.12; do
-            read -r m c < <(awk "BEGIN { c = $c0 + $dc; print $m0 + $dm, c < 0 ? 0 : c > 1 ? 1 : c }")
+            read -r m c < <(awk "BEGIN { c = $c0 + $dc; print $m0 + $dm, (c < 0 ? 0 : c > 1 ? 1 : c) }")
             try "$m" "$c"
         done
     done

@@ -1,6 +1,6 @@
 #!/bin/bash
-# streams.sh PROGRAM TOOLS WORK: real clips, in $SC_TEST_DATA/video, keep what is theirs: every frame on its timestamp, every
-# other stream packet by packet or with a warning, and in the left eye every pixel.
+# streams.sh PROGRAM TOOLS WORK: real clips, in $SC_TEST_DATA/video, keep what is theirs: every frame on its
+# timestamp, every other stream packet by packet or with a warning, and in the left eye every pixel.
 set -u
 . "$(dirname "$0")/common.bash"
 if [ -z "${SC_TEST_DATA:-}" ] || ! command -v ffmpeg >/dev/null || ! command -v ffprobe >/dev/null; then
@@ -37,6 +37,10 @@ pixels() { # FILE STREAM FILTER OPTIONS...: a hash of each frame
         sed -n 's/^[^#].*, *//p'
 }
 
+stereo() { # FILE STREAM
+    ffprobe -v error -select_streams "$2" -show_entries stream_side_data=type -of csv=p=0 "$1" | grep side
+}
+
 make_depth() { # CLIP STREAM OPTIONS...
     local clip=$1 stream=$2
     shift 2
@@ -70,9 +74,9 @@ for clip in "$SC_TEST_DATA"/video/*.{mp4,mkv,webm,3gp}; do
         continue
     fi
     check "timestamps of the film" "$(times "$clip" "$film")" "$(times "$out" "$film_out")"
-    check "streams that are left out have a warning" "$lost" "$(grep -c '^\[warning\] .*left out' "$work/log.txt")"
-    check "stereo tag" "side by side" \
-        "$(ffprobe -v error -select_streams "$film_out" -show_entries stream_side_data=type -of csv=p=0 "$out" | grep side)"
+    check "streams that are left out have a warning" "$lost" \
+        "$(grep -c '^\[warning\] .*left out' "$work/log.txt")"
+    check "stereo tag" "side by side" "$(stereo "$out" "$film_out")"
     for i in "${!copied[@]}"; do
         from=${copied[$i]} to=${copied_out[$i]}
         check "packets of stream $from" "$(hash "$clip" "$from")" "$(hash "$out" "$to")"
@@ -80,10 +84,12 @@ for clip in "$SC_TEST_DATA"/video/*.{mp4,mkv,webm,3gp}; do
     done
 
     # The same codes in the left eye: where the format can be kept, which odd sizes forbid.
-    shape=$(ffprobe -v error -select_streams "$film" -show_entries stream=width,height,pix_fmt -of csv=p=0 "$clip")
+    shape=$(ffprobe -v error -select_streams "$film" -show_entries stream=width,height,pix_fmt -of csv=p=0 \
+        "$clip")
     if [[ $shape =~ ^[0-9]*[02468],[0-9]*[02468],yuv420p,?$ ]]; then
         make_depth "$clip" "$film" -frames:v 30
-        convert "$clip" "$work/left.mkv" "${quick[@]}" -c:v ffv1 --frames 30 || check "ffv1" "exit code 0" "a failure"
+        convert "$clip" "$work/left.mkv" "${quick[@]}" -c:v ffv1 --frames 30 ||
+            check "ffv1" "exit code 0" "a failure"
         read_plan "$clip" "$work/left.mkv"
         check "pixels of the left eye" "$(pixels "$clip" "$film" null -frames:v 30)" \
             "$(pixels "$work/left.mkv" "$film_out" crop=iw/2:ih:0:0)"
@@ -95,7 +101,8 @@ clip=$SC_TEST_DATA/video/nasa_multitrack_180p.mp4
 if [ -e "$clip" ]; then
     name="from 2.5 s, 1 s"
     read_plan "$clip" "$work/part.mkv"
-    convert "$clip" "$work/part.mkv" --depth-size 64 --inpaint none -c:v ffv1 -ss 2.5 -t 1 || check "conversion" "exit code 0" "a failure"
+    convert "$clip" "$work/part.mkv" --depth-size 64 --inpaint none -c:v ffv1 -ss 2.5 -t 1 ||
+        check "conversion" "exit code 0" "a failure"
     check "pixels" "$(pixels "$clip" "$film" "select=gte(t\,2.5)*lt(t\,3.5)")" \
         "$(pixels "$work/part.mkv" "$film_out" crop=iw/2:ih:0:0)"
     check "begins at 0" 0.000000 "$(times "$work/part.mkv" "$film_out" | head -1)"

@@ -161,6 +161,25 @@ static void test_crack_joins_both_ends(void **state)
             assert_true(r->y[3 * i] > r->y[3 * i - 3] && r->y[3 * i] < r->y[3 * i + 3]);
 }
 
+/* A hole in one surface was hidden by something thin, which has tinged the pixels beside it. */
+static void test_no_trace_of_a_thin_object(void **state)
+{
+    rig *r = *state;
+
+    for (int i = 0; i < N; i++) {
+        const int c = i % W;
+        const bool tinged = c == FROM - 1 || c == FROM + 3;
+
+        r->disp[i] = 1;
+        r->hole[i] = c >= FROM && c < FROM + 3;
+        for (int k = 0; k < 3; k++)
+            r->x_rgb[3 * i + k] = r->hole[i] > 0 ? 0 : tinged && !k ? 0.9f : 0.5f;
+    }
+    fill(r, false);
+    for (int i = 0; i < 3 * N; i++)
+        assert_true(fabsf(r->y[i] - 0.5f) < 1e-6f);
+}
+
 static void test_picture_edge_and_empty_rows(void **state)
 {
     rig *r = *state;
@@ -260,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_texture_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sides_are_found_by_disparity, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crack_joins_both_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_trace_of_a_thin_object, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_picture_edge_and_empty_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_seen_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_near_or_moved_does_not, set_up, tear_down),

@@ -65,9 +65,10 @@ static void defaults(void **state)
 static void values(void **state)
 {
     (void)state;
-    assert_int_equal(parse("-i in.mkv --layout htab --max-disparity 3.25 -crf 21.5 --seed 8999999999999999 -y "
-                           "--no-match out.mkv"),
-                     0);
+    assert_int_equal(
+        parse("-i in.mkv --layout htab --max-disparity 3.25 -crf 21.5 --seed 8999999999999999 -y "
+              "--no-match out.mkv"),
+        0);
     assert_string_equal(o.set.input, "in.mkv");
     assert_string_equal(o.set.output, "out.mkv");
     assert_int_equal(o.set.layout, SC_LAYOUT_HTAB);
