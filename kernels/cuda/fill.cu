@@ -2,7 +2,8 @@
 //   continue: a warp a row finds the runs of holes from left to right and continues the background into each
 //   finish:   a thread a pixel averages the filling over rows above and below and lays it over x
 // work[y,x] = filling rgb, distance from the background in pixels, disparity from which on a surface is the
-// near one, share of the frame before. Reads and writes little more than the holes, but for one pass over x.
+// near one, share of the frame before, factor of its brightness. Reads and writes little more than the holes,
+// but for one pass over x.
 #include "rows.cuh"
 
 enum {
@@ -11,12 +12,14 @@ enum {
     LOOK = 12, /* columns of background that tell whether it moved */
     SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
     REACH = 4, /* the widest average */
-    WORK = 6,
+    WORK = 7,
     ROWS = 4 /* of a block */
 };
 
 constexpr float SAME = 1.0f;                  /* pixels of disparity within which two surfaces are one */
 constexpr float STILL = 0.02f, MOVED = 0.06f; /* mean differences of colour: above noise; a real change */
+constexpr float KEEP = 0.97f; /* of the frame before: what is wrong fades within some 30 frames */
+constexpr float DARK = 0.02f; /* a brightness below which a quotient means nothing */
 
 typedef struct run { /* columns of a row that are filled, and the background that is continued into them */
     int begin, end;
@@ -74,27 +77,40 @@ __device__ __forceinline__ const float *mirrored(const float *x, const run &r, i
     return x + 3 * (r.from + r.step * (t < r.length ? t : 2 * r.length - 1 - t));
 }
 
-/* 1 where the background beside the run is as it was in the frame before, 0 where it is not. */
-__device__ float stillness(const sc_fill_args &a, const run &r, int64_t y)
+typedef struct change {
+    float still; /* 1 where the background beside the run is as it was in the frame before, 0 where not */
+    float gain;  /* of its brightness, as in a fade */
+} change;
+
+__device__ change since(const sc_fill_args &a, const run &r, int64_t y)
 {
     const int n = min(r.length, LOOK);
-    double sum = 0;
+    double now = 0, before = 0, difference = 0;
     int count = 0;
 
+    if (!a.prev.ndim)
+        return change{ 0, 1 };
     for (int k = lane_of(); k < 3 * n; k += 32) {
         const int64_t v = y - 1 + k / n;
         const int c = r.from + r.step * (k % n);
         if (v < 0 || v >= a.x.dim[0] || sc_row(a.hole, v)[c] >= 0.5f)
             continue;
         const float *p = sc_row(a.x, v) + 3 * c, *q = sc_row(a.prev, v) + 3 * c;
-        sum += fabsf(p[0] - q[0]) + fabsf(p[1] - q[1]) + fabsf(p[2] - q[2]);
+        now += p[0] + p[1] + p[2];
+        before += q[0] + q[1] + q[2];
+        difference += fabsf(p[0] - q[0]) + fabsf(p[1] - q[1]) + fabsf(p[2] - q[2]);
         count += 3;
     }
     for (int i = 16; i; i /= 2) {
-        sum += __shfl_xor_sync(~0u, sum, i);
+        now += __shfl_xor_sync(~0u, now, i);
+        before += __shfl_xor_sync(~0u, before, i);
+        difference += __shfl_xor_sync(~0u, difference, i);
         count += __shfl_xor_sync(~0u, count, i);
     }
-    return count ? fminf(fmaxf((MOVED - (float)(sum / count)) / (MOVED - STILL), 0), 1) : 0;
+    if (!count)
+        return change{ 0, 1 };
+    return change{ KEEP * SC_CLAMP((MOVED - (float)(difference / count)) / (MOVED - STILL), 0.0f, 1.0f),
+                   before > (double)DARK * count ? (float)(now / before) : 1 };
 }
 
 __device__ __forceinline__ void fill_pixel(float *work, const float *x, int c, const run &r, const run *other)
@@ -128,33 +144,35 @@ __device__ void fill_hole(const sc_fill_args &a, int64_t y, int64_t from, int b,
     const bool inside = b > 0 && e < w, one = inside && fabsf(disp[l] - disp[r]) <= SAME;
     const bool right = b == 0 || (e < w && disp[r] < disp[l]);
     const float far = disp[right ? r : l], near = inside ? disp[right ? l : r] : far;
-    run bg = {}, other = {};
+    run end = {};
 
+    /* In a crack of one surface nothing has bled; a wider hole in it was hidden by something thin. */
+    end.edge = one && e - b == 1 ? 0 : EDGE;
+    end.limit = far + SC_MAX(2 * SAME, (near - far) / 2);
+    run bg = end, other = end;
     bg.step = right ? 1 : -1;
-    bg.edge = one ? 0 : EDGE;
-    bg.limit = far + SC_MAX(2 * SAME, (near - far) / 2);
     other.step = -bg.step;
-    other.limit = bg.limit;
     bg = make_run(a, from, b, e, bg);
     if (one)
         other = make_run(a, from, b, e, other);
-    const float still = a.prev.ndim ? stillness(a, bg, from) : 0;
+    const change ch = since(a, bg, from);
+    const int first = min(bg.begin, one ? other.begin : b), last = max(bg.end, one ? other.end : e);
 
-    const int begin = max(min(bg.begin, b - 1), 0), end = min(max(bg.end, e + 1), w);
-    for (int c = begin + lane_of(); c < end; c += 32) {
-        const int out = right ? c - e : b - 1 - c; /* >= 0: beyond the hole on the far side */
+    for (int c = max(min(first, b - 1), 0) + lane_of(); c < min(max(last, e + 1), w); c += 32) {
+        const int out = c < b ? b - 1 - c : c - e; /* >= 0: so far beyond the hole */
         const bool near_end = !one && c == (right ? b : e - 1);
         float *work = sc_row(a.work, y) + WORK * c, *mask = sc_row(a.mask, y) + c;
-        float m = c >= b && c < e && !near_end ? 1 : hole[c];
+        float m = out < 0 && !near_end ? 1 : hole[c];
 
-        if (out >= 0 && out < bg.edge)
-            m = fmaxf(m, out == 0 ? 1 : 0.5f);
+        if (out >= 0 && c >= first && c < last)
+            m = fmaxf(m, out == 0 ? 1 : 0.5f); /* from the hole outwards */
         if (m <= *mask)
             continue;
         *mask = m;
         fill_pixel(work, x, c, bg, one ? &other : NULL);
         work[4] = bg.limit;
-        work[5] = a.prev.ndim && sc_row(a.prev_disp, y)[c] <= bg.limit ? still : 0;
+        work[5] = ch.still > 0 && sc_row(a.prev_disp, y)[c] <= bg.limit ? ch.still : 0;
+        work[6] = ch.gain;
         if (hole[c] >= 0.5f)
             sc_row(a.y_disp, y)[c] = bg.disp;
     }
@@ -298,7 +316,7 @@ static __global__ void k_fill_finish(sc_fill_args a)
 #pragma unroll
     for (int i = 0; i < 3; i++) {
         if (work[5] > 0)
-            rgb[i] += work[5] * (sc_row(a.prev, at.row)[3 * c + i] - rgb[i]);
+            rgb[i] += work[5] * (work[6] * sc_row(a.prev, at.row)[3 * c + i] - rgb[i]);
         out[i] = mask * rgb[i] + (1 - mask) * x[i];
     }
 }
