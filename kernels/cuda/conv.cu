@@ -452,7 +452,7 @@ extern "C" int sc_cuda_conv2d(sc_exec *x, const sc_conv2d_args *a)
         return -EINVAL;
     if (!sc_tensor_count(a->y))
         return 0;
-    way = sc_plan_conv(a, DOUBLED_END - BIAS_END);
+    way = sc_plan_conv(a, DOUBLED_END - BIAS_END, sc_cuda_of(x)->tf32);
     if (way.way == SC_CONV_LINEAR) {
         const sc_linear_args l = { .y = sc_rows(a->y),
                                    .x = sc_rows(a->x),

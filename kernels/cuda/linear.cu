@@ -16,7 +16,7 @@
 /* Parts of the workspace: a bias in y's type, f32 products (a fraction of a large GPU's L2), cuBLASLt's own.
  */
 #define BIAS_END ((size_t)1 << 20)
-#define SCRATCH  ((size_t)16 << 20)
+#define SCRATCH  ((size_t)20 << 20)
 
 enum { MAX_PLANS = 512, CANDIDATES = 8 };
 
@@ -75,23 +75,44 @@ int sc_cuda_bias(sc_exec *x, void *out, sc_dtype t, const float *b, const float 
     });
 }
 
-/* A thread makes one element; grid (columns / 256, rows). s: f32 products, packed rows of n or, gated, 2 n.
- */
-template <typename T>
+/* W neighbours in a row, as one load or store. */
+template <typename T, int W> struct alignas(W * sizeof(T)) pack {
+    T v[W];
+};
+
+template <typename T, int W> __device__ static pack<T, W> read(const T *p)
+{
+    return *(const pack<T, W> *)p;
+}
+
+/* A thread makes W elements of a row; grid (columns / (256 W), rows). s: f32 products, packed rows of n or,
+ * gated, 2 n. */
+template <typename T, int W>
 __global__ void k_linear_finish(T *y, int64_t ldy, const float *s, const float *b, const T *add,
                                 int64_t add_row, int64_t add_col, int64_t n, sc_act act)
 {
-    const int64_t j = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, i = blockIdx.y;
+    const int64_t j = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * W, i = blockIdx.y;
     const bool gated = act == SC_ACT_GEGLU;
+    pack<float, W> v, g = {}, bias = {}, gate_bias = {};
+    pack<T, W> more = {}, out;
 
     if (j >= n)
         return;
-    s += i * (gated ? 2 * n : n) + j;
-    float v = *s + (b ? b[j] : 0);
-    v = gated ? v * sc_act_f32(SC_ACT_GELU, s[n] + (b ? b[n + j] : 0)) : sc_act_f32(act, v);
+    v = read<float, W>(s + i * (gated ? 2 * n : n) + j);
+    if (gated)
+        g = read<float, W>(s + i * 2 * n + n + j);
+    if (b)
+        bias = read<float, W>(b + j);
+    if (b && gated)
+        gate_bias = read<float, W>(b + n + j);
     if (add)
-        v += sc_f32(add[i * add_row + j * add_col]);
-    y[i * ldy + j] = sc_from_f32<T>(v);
+        more = read<T, W>(add + i * add_row + j * add_col);
+    for (int k = 0; k < W; k++) {
+        float u = v.v[k] + bias.v[k];
+        u = gated ? u * sc_act_f32(SC_ACT_GELU, g.v[k] + gate_bias.v[k]) : sc_act_f32(act, u);
+        out.v[k] = sc_from_f32<T>(u + sc_f32(more.v[k]));
+    }
+    *(pack<T, W> *)(y + i * ldy + j) = out;
 }
 
 static cudaDataType_t library_type(sc_dtype t)
@@ -249,14 +270,15 @@ static int fused(sc_exec *x, const sc_linear_args *a, linear_call *l)
 }
 
 /* The product of rows [m, m + l->s.m) is in scratch. */
-template <typename T> static int finish(sc_exec *x, const sc_linear_args *a, const linear_call *l, int64_t m)
+template <typename T, int W>
+static int finish(sc_exec *x, const sc_linear_args *a, const linear_call *l, int64_t m)
 {
     const int64_t n = a->y.dim[1], at_once = 65535; /* what the y dimension of a grid may have */
     const T *add = a->add.ndim ? (const T *)a->add.data : NULL;
 
     for (int64_t i = 0; i < l->s.m; i += at_once) {
-        const dim3 grid(sc_blocks(n, 256), (unsigned)SC_MIN(at_once, l->s.m - i));
-        k_linear_finish<T><<<grid, 256, 0, sc_cuda_of(x)->stream>>>(
+        const dim3 grid(sc_blocks(n, 256 * W), (unsigned)SC_MIN(at_once, l->s.m - i));
+        k_linear_finish<T, W><<<grid, 256, 0, sc_cuda_of(x)->stream>>>(
             (T *)a->y.data + (m + i) * a->y.stride[0], a->y.stride[0], (const float *)l->y + i * l->s.n,
             a->b.ndim ? (const float *)a->b.data : NULL, add ? add + (m + i) * a->add.stride[0] : NULL,
             add ? a->add.stride[0] : 0, add ? a->add.stride[1] : 0, n, a->act);
@@ -264,9 +286,20 @@ template <typename T> static int finish(sc_exec *x, const sc_linear_args *a, con
     return SC_LAUNCHED(x);
 }
 
+/* Whether each group of four columns can be loaded at once. */
+static bool fours(const sc_linear_args *a)
+{
+    const int64_t n = a->y.dim[1], row = a->add.ndim ? a->add.stride[0] : 0,
+                  col = a->add.ndim ? a->add.stride[1] : 1;
+
+    return n % 4 == 0 && a->y.stride[0] % 4 == 0 && row % 4 == 0 && col == 1 && alignment(a->y.data) == 16 &&
+           (!a->b.ndim || alignment(a->b.data) == 16) && (!a->add.ndim || alignment(a->add.data) == 16);
+}
+
 static int by_rows(sc_exec *x, const sc_linear_args *a, linear_call *l)
 {
     const int64_t all = l->s.m, rows = sc_plan_linear_rows(a, SCRATCH);
+    const bool wide = fours(a);
     int ret = 0;
 
     l->y = (char *)sc_cuda_of(x)->workspace + BIAS_END;
@@ -278,8 +311,10 @@ static int by_rows(sc_exec *x, const sc_linear_args *a, linear_call *l)
         l->x = (const char *)a->x.data + (size_t)(m * a->x.stride[0]) * sc_dtype_size(a->x.dtype);
         ret = multiply(x, l);
         if (ret >= 0)
-            ret = sc_by_type(a->y.dtype,
-                             [&](auto *p) { return finish<std::remove_pointer_t<decltype(p)>>(x, a, l, m); });
+            ret = sc_by_type(a->y.dtype, [&](auto *p) {
+                using T = std::remove_pointer_t<decltype(p)>;
+                return wide ? finish<T, 4>(x, a, l, m) : finish<T, 1>(x, a, l, m);
+            });
     }
     return ret;
 }

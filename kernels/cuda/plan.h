@@ -19,7 +19,7 @@ int64_t sc_plan_linear_rows(const sc_linear_args *a, size_t room);
 typedef enum sc_conv_way {
     SC_CONV_LINEAR,  /* 1x1: a matrix product over all pixels */
     SC_CONV_LIBRARY, /* `images` and output `rows` (all of them, or those of one image) a call */
-    SC_CONV_DIRECT   /* our own kernel, right for everything, slow */
+    SC_CONV_DIRECT   /* our own kernel: right for everything, without tensor cores */
 } sc_conv_way;
 
 typedef struct sc_conv_plan {
@@ -27,8 +27,8 @@ typedef struct sc_conv_plan {
     int64_t images, rows;
 } sc_conv_plan;
 
-/* room: bytes for the doubled input of an upsampling convolution. */
-sc_conv_plan sc_plan_conv(const sc_conv2d_args *a, size_t room);
+/* room: bytes for the doubled input of an upsampling convolution. tf32: see sc_device_options. */
+sc_conv_plan sc_plan_conv(const sc_conv2d_args *a, size_t room, bool tf32);
 
 /* Rows of the (doubled) input under `rows` rows of the output. */
 int64_t sc_plan_conv_rows_in(const sc_conv2d_args *a, int64_t rows);

@@ -81,23 +81,23 @@ static void one_by_one(void **state)
     (void)state;
     a.act = SC_ACT_SILU;
     a.add = a.y;
-    assert_int_equal(sc_plan_conv(&a, ROOM).way, SC_CONV_LINEAR);
+    assert_int_equal(sc_plan_conv(&a, ROOM, false).way, SC_CONV_LINEAR);
     a.vec = at(base, SC_F32, SC_DIMS(3, 11));
-    assert_int_not_equal(sc_plan_conv(&a, ROOM).way, SC_CONV_LINEAR);
+    assert_int_not_equal(sc_plan_conv(&a, ROOM, false).way, SC_CONV_LINEAR);
     a.vec = SC_NONE;
     a.pad_left = 1;
-    assert_int_not_equal(sc_plan_conv(&a, ROOM).way, SC_CONV_LINEAR);
+    assert_int_not_equal(sc_plan_conv(&a, ROOM, false).way, SC_CONV_LINEAR);
     a = conv(SC_F16, 3, 9, 7, 8, 8, 1, true);
-    assert_int_not_equal(sc_plan_conv(&a, ROOM).way, SC_CONV_LINEAR);
+    assert_int_not_equal(sc_plan_conv(&a, ROOM, false).way, SC_CONV_LINEAR);
     a = conv(SC_F16, 3, 9, 7, 8, 8, 1, false);
     a.stride = 2;
     a.y = at(base, SC_F16, SC_DIMS(3, 5, 4, 8));
-    assert_int_not_equal(sc_plan_conv(&a, ROOM).way, SC_CONV_LINEAR);
+    assert_int_not_equal(sc_plan_conv(&a, ROOM, false).way, SC_CONV_LINEAR);
 }
 
 static void assert_plan(sc_conv2d_args a, sc_conv_way way, int64_t images, int64_t rows)
 {
-    const sc_conv_plan p = sc_plan_conv(&a, ROOM);
+    const sc_conv_plan p = sc_plan_conv(&a, ROOM, false);
     assert_int_equal(p.way, way);
     assert_int_equal(p.images, images);
     assert_int_equal(p.rows, rows);
@@ -131,6 +131,18 @@ static void library(void **state)
     assert_plan(a, SC_CONV_DIRECT, 2, 3);
 }
 
+/* Exact fp32 goes to our kernel where that fills a GPU. */
+static void exact(void **state)
+{
+    sc_conv2d_args a = conv(SC_F32, 1, 576, 1024, 128, 128, 3, false);
+    (void)state;
+    assert_plan(a, SC_CONV_DIRECT, 1, 576);
+    assert_int_equal(sc_plan_conv(&a, ROOM, true).way, SC_CONV_LIBRARY);
+    assert_plan(conv(SC_F16, 1, 576, 1024, 128, 128, 3, false), SC_CONV_LIBRARY, 1, 576);
+    assert_plan(conv(SC_F32, 1, 576, 1024, 128, 3, 3, false), SC_CONV_LIBRARY, 1, 576);
+    assert_plan(conv(SC_F32, 1, 48, 80, 64, 64, 3, false), SC_CONV_LIBRARY, 1, 48);
+}
+
 static void doubled(void **state)
 {
     (void)state;
@@ -146,7 +158,7 @@ static void doubled(void **state)
             sc_conv2d_args a = conv(SC_F16, 3, h, 300, 200, 16, 3, true);
             a.stride = stride;
             a.y = at(base, SC_F16, SC_DIMS(3, (2 * h - 1) / stride + 1, 599 / stride + 1, 16));
-            const sc_conv_plan p = sc_plan_conv(&a, ROOM);
+            const sc_conv_plan p = sc_plan_conv(&a, ROOM, false);
             assert_int_equal(p.way, SC_CONV_LIBRARY);
             assert_true(p.images * sc_plan_conv_rows_in(&a, p.rows) * 600 * 200 * 2 <= (int64_t)ROOM);
             assert_true(p.rows == a.y.dim[1] || p.images == 1);
@@ -157,7 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_fuses), cmocka_unit_test(linear_rows), cmocka_unit_test(one_by_one),
-        cmocka_unit_test(library),      cmocka_unit_test(doubled),
+        cmocka_unit_test(library),      cmocka_unit_test(exact),       cmocka_unit_test(doubled),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }
