@@ -1,4 +1,5 @@
-// Background extension in two passes, as kernels/cpu/fill.c describes and explains it.
+// Background extension in three passes, as kernels/cpu/fill.c describes and explains it.
+//   start:    nothing is masked, all disparities are copied
 //   continue: a warp a row finds the runs of holes from left to right and continues the background into each
 //   finish:   a thread a pixel averages the filling over rows above and below and lays it over x
 // work[y,x] = filling rgb, distance from the background in pixels, disparity from which on a surface is the
@@ -13,7 +14,8 @@ enum {
     SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
     REACH = 4, /* the widest average */
     WORK = 7,
-    ROWS = 4 /* of a block */
+    ROWS = 4, /* of a block */
+    AHEAD = 8 /* pieces of 32 columns that a warp asks for at once */
 };
 
 constexpr float SAME = 1.0f;                  /* pixels of disparity within which two surfaces are one */
@@ -227,21 +229,39 @@ __device__ void fill_runs(const sc_fill_args &a, int64_t y, int64_t from)
     const int w = (int)a.x.dim[1];
     int first = -1, last = -CLOSE - 2; /* of the run that is still open */
 
-    for (int begin = 0; begin < w; begin += 32) {
-        unsigned holes = __ballot_sync(~0u, begin + lane_of() < w && hole[begin + lane_of()] >= 0.5f);
-        while (holes) {
-            const int c = begin + __ffs((int)holes) - 1;
-            holes &= holes - 1;
-            if (c - last > CLOSE + 1) {
-                if (first >= 0)
-                    fill_hole(a, y, from, first, last + 1);
-                first = c;
-            }
-            last = c;
+    for (int begin = 0; begin < w; begin += 32 * AHEAD) {
+        unsigned mine = 0; /* lane i keeps the holes of the i-th 32 columns */
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) {
+            const int c = begin + 32 * i + lane_of();
+            const unsigned holes = __ballot_sync(~0u, c < w && hole[c] >= 0.5f);
+            mine = lane_of() == i ? holes : mine;
         }
+        for (int i = 0; i < AHEAD; i++)
+            for (unsigned holes = __shfl_sync(~0u, mine, i); holes; holes &= holes - 1) {
+                const int c = begin + 32 * i + __ffs((int)holes) - 1;
+                if (c - last > CLOSE + 1) {
+                    if (first >= 0)
+                        fill_hole(a, y, from, first, last + 1);
+                    first = c;
+                }
+                last = c;
+            }
     }
     if (first >= 0)
         fill_hole(a, y, from, first, last + 1);
+}
+
+/* grid: rows of blocks; nothing is filled yet */
+static __global__ void k_fill_start(sc_fill_args a)
+{
+    const sc_place at = sc_place_of(blockIdx.x, a.x.dim[1]);
+
+    if (at.i >= a.x.dim[1])
+        return;
+    sc_row(a.mask, at.row)[at.i] = 0;
+    if (a.y_disp.data != a.disp.data)
+        sc_row(a.y_disp, at.row)[at.i] = sc_row(a.disp, at.row)[at.i];
 }
 
 /* grid: H / ROWS; a warp a row */
@@ -254,12 +274,6 @@ static __global__ void __launch_bounds__(32 * ROWS) k_fill_continue(sc_fill_args
         return;
     const int64_t from = seen_row(a, y);
     float *mask = sc_row(a.mask, y);
-    for (int c = lane_of(); c < w; c += 32) {
-        mask[c] = 0;
-        if (a.y_disp.data != a.disp.data)
-            sc_row(a.y_disp, y)[c] = sc_row(a.disp, y)[c];
-    }
-    __syncwarp();
     if (from < 0)
         return;
     if (from != y)
@@ -325,6 +339,7 @@ extern "C" int sc_cuda_fill(sc_exec *x, const sc_fill_args *a)
 {
     const cudaStream_t s = sc_cuda_of(x)->stream;
 
+    k_fill_start<<<sc_row_blocks(a->x.dim[0], a->x.dim[1]), SC_ROW_THREADS, 0, s>>>(*a);
     k_fill_continue<<<sc_blocks(a->x.dim[0], ROWS), 32 * ROWS, 0, s>>>(*a);
     k_fill_finish<<<sc_row_blocks(a->x.dim[0], a->x.dim[1]), SC_ROW_THREADS, 0, s>>>(*a);
     return SC_LAUNCHED(x);

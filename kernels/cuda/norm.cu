@@ -12,7 +12,7 @@
 enum {
     MOST_THREADS =
         768, /* of a block over rows: its sums fill 48 KiB of shared memory at 8 channels a thread */
-    GOOD_THREADS = 512, /* fewer rows at a time leave warps idle at the ends, more leave blocks idle */
+    GOOD_THREADS = 256, /* at 80 registers three such blocks share a processor */
     PLAIN_THREADS = 256,
     CHUNKS = 512, /* over all n: about four blocks on each of 132 processors */
     ROWS = 4      /* that a thread loads before it looks at the first: enough to hide the memory's latency */
@@ -68,7 +68,7 @@ static __global__ void __launch_bounds__(MOST_THREADS) k_group_norm_part(group_a
                   begin = blockIdx.y * a.rows + blockIdx.x * (int64_t)a.chunk_rows;
     const T *x = (const T *)a.x + begin * a.channels + threadIdx.x * V;
     float first[V], sum[V] = {}, square[V] = {};
-    int64_t n = 0;
+    int n = 0;
 
     const lanes<T, V> row0 = *(const lanes<T, V> *)x;
     for (int i = 0; i < V; i++)
@@ -91,9 +91,10 @@ static __global__ void __launch_bounds__(MOST_THREADS) k_group_norm_part(group_a
                 }
             }
     }
+    const float inverse = 1.0f / n;
     for (int i = 0; i < V && n; i++)
         shared[threadIdx.y * a.channels + threadIdx.x * V + i] =
-            make_float2(first[i] + sum[i] / n, fmaxf(square[i] - sum[i] * (sum[i] / n), 0));
+            make_float2(first[i] + sum[i] * inverse, fmaxf(square[i] - sum[i] * (sum[i] * inverse), 0));
     __syncthreads();
 
     /* A warp a group joins its channels of all rows at a time; the first rows have one row more. */
@@ -185,8 +186,11 @@ static __global__ void __launch_bounds__(MOST_THREADS) k_group_norm_apply(group_
         const T *x = (const T *)a.x + begin * a.channels + column;
         T *y = (T *)a.y + begin * a.channels + column;
         float mean[V], scale[V], shift[V];
+        int g = column / a.width, next = (g + 1) * a.width;
         for (int i = 0; i < V; i++) {
-            const float2 s = a.stats[blockIdx.y * a.groups + (column + i) / a.width];
+            g += column + i == next;
+            next += column + i == next ? a.width : 0;
+            const float2 s = a.stats[blockIdx.y * a.groups + g];
             mean[i] = s.x;
             scale[i] = s.y * a.gamma[column + i];
             shift[i] = a.beta[column + i];

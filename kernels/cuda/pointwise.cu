@@ -223,10 +223,11 @@ typedef struct sum_args {
     sc_act act;
 } sum_args;
 
-/* grid: count / 256; V elements a thread */
-template <int V> static __global__ void k_axpby(sum_args a)
+/* grid: count / 256; V elements a thread. S is the type of the sum. */
+template <typename S, int V> static __global__ void k_axpby(sum_args a)
 {
-    float sum[V], v[V];
+    S sum[V];
+    float v[V];
     char *at[3];
 
     if (!locate(a.w, at))
@@ -245,14 +246,17 @@ template <int V> static __global__ void k_axpby(sum_args a)
         }
 #pragma unroll
         for (int i = 0; i < V; i++)
-            sum[i] = k == 1 ? a.factor[1] * v[i] : fmaf(a.factor[2], v[i], sum[i]);
+            sum[i] = k == 1 ? a.factor[1] * (S)v[i] : fma((S)a.factor[2], (S)v[i], sum[i]);
     }
     if (a.act != SC_ACT_NONE) {
 #pragma unroll
         for (int i = 0; i < V; i++)
-            sum[i] = sc_act_f32(a.act, sum[i]);
+            sum[i] = sum[i] / (1 + exp(-sum[i])); /* SiLU: the only one there is */
     }
-    store<V>(at[0], a.type[0], sum);
+#pragma unroll
+    for (int i = 0; i < V; i++)
+        v[i] = (float)sum[i];
+    store<V>(at[0], a.type[0], v);
 }
 
 static int weighted_sum(sc_exec *x, const sc_tensor *const t[], int tensors, float a, float b, sc_act act)
@@ -275,12 +279,16 @@ static int weighted_sum(sc_exec *x, const sc_tensor *const t[], int tensors, flo
         run = 1;
     walk_by_runs(&s.w, run);
     const unsigned blocks = sc_blocks(s.w.count, THREADS);
-    if (run == 8)
-        k_axpby<8><<<blocks, THREADS, 0, stream>>>(s);
+    /* SiLU of f32 sums would lose a bit to its four roundings; it is asked for on a few numbers only. */
+    if (act != SC_ACT_NONE && s.type[0] == SC_F32)
+        run == 4 ? k_axpby<double, 4><<<blocks, THREADS, 0, stream>>>(s)
+                 : k_axpby<double, 1><<<blocks, THREADS, 0, stream>>>(s);
+    else if (run == 8)
+        k_axpby<float, 8><<<blocks, THREADS, 0, stream>>>(s);
     else if (run == 4)
-        k_axpby<4><<<blocks, THREADS, 0, stream>>>(s);
+        k_axpby<float, 4><<<blocks, THREADS, 0, stream>>>(s);
     else
-        k_axpby<1><<<blocks, THREADS, 0, stream>>>(s);
+        k_axpby<float, 1><<<blocks, THREADS, 0, stream>>>(s);
     return SC_LAUNCHED(x);
 }
 

@@ -30,12 +30,13 @@ __host__ __device__ __forceinline__ int64_t sc_step_of(const sc_tensor &t, int f
     return t.ndim > from_last ? t.stride[t.ndim - 1 - from_last] : 0;
 }
 
-__device__ __forceinline__ float *sc_row(const sc_tensor &t, int64_t r)
+/* Divisions in 32 bits, which has room for all rows: those in 64 cost more than what most ops do. */
+__device__ __forceinline__ float *sc_row(const sc_tensor &t, unsigned r)
 {
     float *p = (float *)t.data;
     for (int i = t.ndim - 3; i > 0; i--) {
-        p += r % t.dim[i] * t.stride[i];
-        r /= t.dim[i];
+        p += r % (unsigned)t.dim[i] * t.stride[i];
+        r /= (unsigned)t.dim[i];
     }
     return t.ndim > 2 ? p + r * t.stride[0] : p;
 }
@@ -47,14 +48,14 @@ static inline unsigned sc_row_blocks(int64_t rows, int64_t n)
 }
 
 typedef struct sc_place {
-    int64_t row;
+    int row;
     int i; /* may lie behind the row's end */
 } sc_place;
 
 __device__ __forceinline__ sc_place sc_place_of(unsigned block, int64_t n)
 {
     const unsigned pieces = ((unsigned)n + SC_ROW_THREADS - 1) / SC_ROW_THREADS;
-    return sc_place{ block / pieces, (int)(block % pieces * SC_ROW_THREADS + threadIdx.x) };
+    return sc_place{ (int)(block / pieces), (int)(block % pieces * SC_ROW_THREADS + threadIdx.x) };
 }
 
 /* Unsigned numbers in the order of floats; both zeros are one, 0 is below all. For atomic maxima. */
