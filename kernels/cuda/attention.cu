@@ -13,6 +13,7 @@
 #include "attention.cuh"
 
 enum { TILE = 64, DEPTH = 32, OWN = 4, SIDE = TILE / OWN, THREADS = SIDE * SIDE, MAX_WIDTH = 512 };
+enum { MAX_ROWS = 1 << 30 }; /* rows and blocks are counted in 32 bits */
 /* Of a row in shared memory: 4 more, so that a column is written without bank conflicts and 4 floats are read
  * at once. */
 enum { ROW = TILE + 4 };
@@ -184,17 +185,19 @@ extern "C" int sc_cuda_attention(sc_exec *x, const sc_attention_args *a)
 {
     const sc_cuda *c = sc_cuda_of(x);
     const int64_t rows = a->q.dim[0] * a->q.dim[1] * a->q.dim[2];
+    const sc_attention_way way = sc_plan_attention(a, c->arch);
     int ret;
 
-    if (a->q.dim[3] > MAX_WIDTH || a->k.dim[1] < 1 || rows > INT32_MAX)
+    if (a->q.dim[3] > MAX_WIDTH || a->k.dim[1] < 1 || SC_MAX(rows, a->k.dim[1]) > MAX_ROWS)
         return -EINVAL;
     if (!rows)
         return 0;
-    switch (sc_plan_attention(a, c->arch)) {
+    switch (way) {
     case SC_ATTENTION_SHORT:
         return sc_cuda_attention_short(x, a);
     case SC_ATTENTION_SM90:
-        ret = sc_cuda_attention_sm90(x, a);
+    case SC_ATTENTION_SM90_128:
+        ret = sc_cuda_attention_sm90(x, a, way == SC_ATTENTION_SM90_128);
         return ret == -ENOSYS ? sc_cuda_attention_tiled(x, a) : ret;
     case SC_ATTENTION_TILED:
         return sc_cuda_attention_tiled(x, a);

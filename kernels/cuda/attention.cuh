@@ -69,7 +69,7 @@ int sc_cuda_attention_short(sc_exec *x, const sc_attention_args *a);
 int sc_cuda_attention_tiled(sc_exec *x, const sc_attention_args *a);
 int sc_cuda_attention_wide(sc_exec *x, const sc_attention_args *a, bool small);
 /* -ENOSYS where this build has no code for sm_90a. */
-int sc_cuda_attention_sm90(sc_exec *x, const sc_attention_args *a);
+int sc_cuda_attention_sm90(sc_exec *x, const sc_attention_args *a, bool small);
 
 /* ---- device helpers of the 16-bit kernels */
 
@@ -189,13 +189,13 @@ struct attention_softmax {
     float keep[2] = { 1, 1 };                /* factor for what was summed before the last block */
 
     /* Makes weights of a block of scores, of which one at least is finite in each row unless an earlier block
-     * had one; log2e_scale > 0. True if some row of the warp has to multiply its sums by `keep`: the
-     * reference point follows the largest score only once it lags behind by 2^8 (as in FlashAttention-4),
+     * had one; log2e_scale > 0. True if some row of the warp has to multiply its sums by `keep`. A row's
+     * reference point follows its largest score only once it lags behind by 2^8 (as in FlashAttention-4),
      * which f32 sums and 16-bit weights hold without loss. */
     template <int N> __device__ __forceinline__ bool block(float (&s)[N][4], float log2e_scale)
     {
         float best[2] = { s[0][0], s[0][2] };
-        bool moved = false;
+        bool late[2];
 #pragma unroll
         for (int i = 0; i < N; i++)
 #pragma unroll
@@ -204,16 +204,15 @@ struct attention_softmax {
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             best[r] = attention_row_max(best[r]);
-            moved |= (best[r] - top[r]) * log2e_scale > 8;
+            late[r] = (best[r] - top[r]) * log2e_scale > 8;
         }
-        moved = __any_sync(~0u, moved);
+        const bool moved = __any_sync(~0u, late[0] || late[1]);
         if (moved)
 #pragma unroll
             for (int r = 0; r < 2; r++) {
-                const float next = fmaxf(top[r], best[r]);
-                keep[r] = attention_exp2((top[r] - next) * log2e_scale);
+                keep[r] = late[r] ? attention_exp2((top[r] - best[r]) * log2e_scale) : 1;
                 total[r] *= keep[r];
-                top[r] = next;
+                top[r] = late[r] ? best[r] : top[r];
             }
         const float base[2] = { top[0] * log2e_scale, top[1] * log2e_scale };
 #pragma unroll

@@ -1,36 +1,44 @@
 /* Attention by wgmma and TMA for heads 64 wide, sm_90a alone.
  *
- * A block stays on its multiprocessor and takes every gridDim-th tile of 192 queries. One thread of its last
- * warp fetches: queries into one of two buffers, keys and values 128 at a time into a ring, in 128-byte rows
- * whose 16-byte pieces are permuted as TMA and wgmma agree ("128-byte swizzle"). Three warpgroups take 64
- * queries each. Scores are made while the products of the weights before are still running, and softmax runs
- * under those products. k and v are read once for each 192 queries, from L2: blocks that run together work on
- * the same heads.
+ * A block stays on its multiprocessor and takes every gridDim-th tile of 192 (or 128) queries. One thread of
+ * its last warpgroup fetches: queries into one of two buffers, keys and values 128 at a time into a ring, in
+ * 128-byte rows whose 16-byte pieces are permuted as TMA and wgmma agree ("128-byte swizzle"). The three (or
+ * two) other warpgroups take 64 queries each. A warpgroup issues the scores of the next keys together with
+ * the products of the weights that it has, then turns the scores into weights while those products run; and
+ * warpgroups issue in turns, so that the tensor cores work for one while another is at its softmax (Shah et
+ * al., "FlashAttention-3", 2024). k and v are read once for each tile, from L2: blocks that run together work
+ * on the same heads.
  *
  * q, k and v are read in place by tensor maps (64, tokens, heads, batches), so tokens may lie anywhere;
- * tokens past the end read as zeros. Shared memory: 2 x 24 KiB of queries, 3 x 32 KiB of keys and values. */
+ * tokens past the end read as zeros. Shared memory: 2 x 24 (or 16) KiB of queries, 3 x 32 KiB of keys and
+ * values. */
 #include <cuda.h>
 
 #include "attention.cuh"
 
-enum { WIDTH = 64, GROUPS = 3, QUERIES = 64 * GROUPS, KEYS = 128, STAGES = 3, THREADS = 128 * (GROUPS + 1) };
-enum {
-    ROW = WIDTH * 2,
-    Q_BYTES = QUERIES * ROW,
-    K_BYTES = KEYS * ROW,
-    ALIGN = 1024 /* of a swizzled matrix */
-};
+enum { WIDTH = 64, KEYS = 128, STAGES = 3, ROW = WIDTH * 2, K_BYTES = KEYS * ROW };
+enum { ALIGN = 1024 }; /* of a swizzled matrix */
+
+/* A block has so many warpgroups that compute, of 64 queries each, and one that fetches. */
+template <int GROUPS> constexpr int queries_of = 64 * GROUPS;
+template <int GROUPS> constexpr int threads_of = 128 * (GROUPS + 1);
 
 struct barriers { /* full: bytes have come; empty: warpgroups have done with them */
     uint64_t q_full[2], q_empty[2], k_full[STAGES], k_empty[STAGES], v_full[STAGES], v_empty[STAGES];
 };
 
-struct storage {
-    unsigned char q[2][Q_BYTES], k[STAGES][K_BYTES], v[STAGES][K_BYTES];
+template <int GROUPS> struct storage {
+    unsigned char q[2][queries_of<GROUPS> * ROW], k[STAGES][K_BYTES], v[STAGES][K_BYTES];
     barriers bar;
 };
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+/* Between ordinary stores to shared memory and what TMA and wgmma do there. */
+__device__ __forceinline__ void async_fence()
+{
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 __device__ __forceinline__ void bar_init(uint64_t *b, int arrivals)
 {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(attention_shared(b)), "r"(arrivals)
@@ -99,6 +107,22 @@ template <int N> __device__ __forceinline__ void hold(float (&v)[N][4])
         asm volatile("" : "+f"(v[i][0]), "+f"(v[i][1]), "+f"(v[i][2]), "+f"(v[i][3])::"memory");
 }
 
+/* Named barriers: 1 to 3 keep a warpgroup together, 4 to 6 hand the turn to issue from one to the next. */
+__device__ __forceinline__ void turn_wait(int group)
+{
+    asm volatile("bar.sync %0, 256;" ::"r"(group + 4) : "memory");
+}
+
+__device__ __forceinline__ void turn_give(int group)
+{
+    asm volatile("bar.arrive %0, 256;" ::"r"(group + 4) : "memory");
+}
+
+__device__ __forceinline__ void group_sync(int group)
+{
+    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
+}
+
 #define OUT4(v)  "+f"((v)[0]), "+f"((v)[1]), "+f"((v)[2]), "+f"((v)[3])
 #define OUT16(v) OUT4((v)[0]), OUT4((v)[1]), OUT4((v)[2]), OUT4((v)[3])
 #define LIST32                                                                                               \
@@ -106,8 +130,8 @@ template <int N> __device__ __forceinline__ void hold(float (&v)[N][4])
     "%28,%29,%30,%31"
 #define LIST64                                                                                               \
     LIST32                                                                                                   \
-        ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,"  \
-        "%56,%57,%58,%59,%60,%61,%62,%63"
+    ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,"      \
+    "%56,%57,%58,%59,%60,%61,%62,%63"
 /* s (+)= q k: 64 x 128, 16 columns of both, which lie along the rows of both. */
 #define SCORES(type)                                                                                         \
     asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %66, 0;\n"                                            \
@@ -168,17 +192,33 @@ __device__ __forceinline__ void weights(uint32_t (&p)[KEYS / 16][4], const float
         attention_weights<T>(p[i], s[2 * i], s[2 * i + 1]);
 }
 
+/* One thread. `groups` warpgroups have to be done with a buffer before it is filled again. */
+__device__ static void init(barriers &b, int groups)
+{
+    for (int i = 0; i < 2; i++) {
+        bar_init(&b.q_full[i], 1);
+        bar_init(&b.q_empty[i], groups);
+    }
+    for (int i = 0; i < STAGES; i++) {
+        bar_init(&b.k_full[i], 1);
+        bar_init(&b.v_full[i], 1);
+        bar_init(&b.k_empty[i], groups);
+        bar_init(&b.v_empty[i], groups);
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
 /* One thread: everything that this block's tiles need, in the order in which they need it. */
-__device__ static void fetch(storage &m, const CUtensorMap *q, const CUtensorMap *k, const CUtensorMap *v,
-                             unsigned tiles, unsigned tiles_of_head, unsigned heads, int blocks)
+template <typename T, int GROUPS>
+__device__ static void fetch(storage<GROUPS> &m, const CUtensorMap *q, const CUtensorMap *k,
+                             const CUtensorMap *v, const attention_call<T> &a, unsigned tiles, int blocks)
 {
     unsigned n = 0, i = 0;
     for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, i++) {
-        const unsigned pair = tile / tiles_of_head;
-        const attention_part part = { (int)(tile % tiles_of_head), pair % heads, pair / heads };
+        const attention_part part = attention_part_of(a, tile);
         bar_wait(&m.bar.q_empty[i % 2], i / 2 + 1);
-        bar_expect(&m.bar.q_full[i % 2], Q_BYTES);
-        tma_load(m.q[i % 2], q, &m.bar.q_full[i % 2], part.first * QUERIES, part);
+        bar_expect(&m.bar.q_full[i % 2], (int)sizeof(m.q[0]));
+        tma_load(m.q[i % 2], q, &m.bar.q_full[i % 2], part.first * queries_of<GROUPS>, part);
         for (int j = 0; j < blocks; j++, n++) {
             const unsigned stage = n % STAGES, use = n / STAGES;
             bar_wait(&m.bar.k_empty[stage], use + 1);
@@ -191,49 +231,52 @@ __device__ static void fetch(storage &m, const CUtensorMap *q, const CUtensorMap
     }
 }
 
-/* A warpgroup's 64 rows of y, through its own part of the queries' buffer, to write whole rows. */
+/* A warpgroup's 64 rows of y, of which `rows` exist, through its own queries' buffer to write whole rows. */
 template <typename T>
-__device__ __forceinline__ void store(const attention_call<T> &a, attention_part part,
-                                      const attention_softmax &soft, const float (&sum)[WIDTH / 8][4],
-                                      unsigned char *rows)
+__device__ __forceinline__ void store(T *y, int64_t step, int rows, const attention_softmax &soft,
+                                      const float (&sum)[WIDTH / 8][4], unsigned char *buffer)
 {
     const int group = threadIdx.x / 128, lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4 * 16;
-    T *y = attention_head(a.y, part);
 
-    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory"); /* all have done with the queries */
-    rows += (group * 64 + warp) * ROW;
+    group_sync(group); /* all have done with the queries */
+    buffer += warp * ROW;
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         const float share = soft.share(r);
         const int row = lane / 4 + 8 * r;
 #pragma unroll
         for (int i = 0; i < WIDTH / 8; i++)
-            *(uint32_t *)(rows + row * ROW + (i ^ row % 8) * 16 + lane % 4 * 4) =
+            *(uint32_t *)(buffer + row * ROW + (i ^ row % 8) * 16 + lane % 4 * 4) =
                 attention_pack<T>(sum[i][2 * r] * share, sum[i][2 * r + 1] * share);
     }
     __syncwarp();
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-        const int row = lane / 8 + 4 * i, at = part.first * QUERIES + group * 64 + warp + row;
-        if (at < a.queries)
-            *(uint4 *)(y + at * a.y.row + lane % 8 * 8) =
-                *(const uint4 *)(rows + row * ROW + (lane % 8 ^ row % 8) * 16);
+        const int row = lane / 8 + 4 * i;
+        if (warp + row < rows)
+            *(uint4 *)(y + (warp + row) * step + lane % 8 * 8) =
+                *(const uint4 *)(buffer + row * ROW + (lane % 8 ^ row % 8) * 16);
     }
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); /* TMA writes here next */
-    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
+    async_fence(); /* TMA writes here next */
+    group_sync(group);
 }
 
-template <typename T>
-__device__ static void attend(storage &m, const attention_call<T> &a, unsigned tiles, int blocks)
+/* A warpgroup's rows of this block's tiles. n counts blocks of keys and i tiles, as in fetch(). */
+template <typename T, int GROUPS>
+__device__ static void attend(storage<GROUPS> &m, const attention_call<T> &a, unsigned tiles, int blocks)
 {
     const int group = threadIdx.x / 128;
-    const bool first = threadIdx.x % 128 == 0, ragged = a.keys % KEYS;
+    const bool speaker = threadIdx.x % 128 == 0, ragged = a.keys % KEYS;
     const float scale = a.scale * attention_log2e;
     unsigned n = 0, i = 0;
 
+    if (group == GROUPS - 1)
+        turn_give(0);
     for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, i++) {
         const attention_part part = attention_part_of(a, tile);
-        const uint64_t q = matrix(m.q[i % 2] + group * 64 * ROW);
+        unsigned char *const own = m.q[i % 2] + group * 64 * ROW;
+        const int row = part.first * queries_of<GROUPS> + group * 64;
+        const uint64_t q = matrix(own);
         attention_softmax soft;
         float s[KEYS / 8][4], sum[WIDTH / 8][4] = {};
         uint32_t p[KEYS / 16][4];
@@ -244,7 +287,7 @@ __device__ static void attend(storage &m, const attention_call<T> &a, unsigned t
         scores<T>(s, q, matrix(m.k[n % STAGES]));
         wgmma_wait<0>();
         hold(s);
-        if (first)
+        if (speaker)
             bar_arrive(&m.bar.k_empty[n % STAGES]);
         if (ragged && blocks == 1)
             attention_mask(s, 0, a.keys);
@@ -253,21 +296,23 @@ __device__ static void attend(storage &m, const attention_call<T> &a, unsigned t
         for (int j = 1; j < blocks; j++, n++) {
             const unsigned now = n % STAGES, next = (n + 1) % STAGES;
             bar_wait(&m.bar.k_full[next], (n + 1) / STAGES);
+            turn_wait(group);
             wgmma_fence();
             scores<T>(s, q, matrix(m.k[next]));
             bar_wait(&m.bar.v_full[now], n / STAGES);
             wgmma_fence();
             products<T>(sum, p, matrix(m.v[now]));
+            turn_give((group + 1) % GROUPS);
             wgmma_wait<1>();
             hold(s);
-            if (first)
+            if (speaker)
                 bar_arrive(&m.bar.k_empty[next]);
             if (ragged && j == blocks - 1)
                 attention_mask(s, j * KEYS, a.keys);
             const bool moved = soft.block(s, scale);
             wgmma_wait<0>();
             hold(sum);
-            if (first)
+            if (speaker)
                 bar_arrive(&m.bar.v_empty[now]);
             if (moved)
                 soft.rescale(sum);
@@ -278,51 +323,41 @@ __device__ static void attend(storage &m, const attention_call<T> &a, unsigned t
         products<T>(sum, p, matrix(m.v[n % STAGES]));
         wgmma_wait<0>();
         hold(sum);
-        if (first)
+        if (speaker)
             bar_arrive(&m.bar.v_empty[n % STAGES]);
         n++;
-        store(a, part, soft, sum, m.q[i % 2]);
-        if (first)
+        store(attention_head(a.y, part) + row * a.y.row, a.y.row, a.queries - row, soft, sum, own);
+        if (speaker)
             bar_arrive(&m.bar.q_empty[i % 2]);
     }
 }
-#define BOUND THREADS
+#define BOUND(groups) threads_of<groups>
 #else
-#define BOUND 32 /* tells the launcher that there is no code for sm_90a */
+#define BOUND(groups) 32 /* tells the launcher that there is no code for sm_90a */
 #endif
 
-/* grid: one block a multiprocessor; block: GROUPS warpgroups and a warp. */
-template <typename T>
-__global__ void __launch_bounds__(BOUND, 1)
+/* grid: one block a multiprocessor. */
+template <typename T, int GROUPS>
+__global__ void __launch_bounds__(BOUND(GROUPS), 1)
     k_attention_sm90(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k,
                      const __grid_constant__ CUtensorMap v, const attention_call<T> a, unsigned tiles)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
     extern __shared__ unsigned char memory[];
-    storage &m = *(storage *)(memory + (ALIGN - attention_shared(memory) % ALIGN) % ALIGN);
+    storage<GROUPS> &m = *(storage<GROUPS> *)(memory + (ALIGN - attention_shared(memory) % ALIGN) % ALIGN);
     const int blocks = (a.keys + KEYS - 1) / KEYS;
 
-    if (threadIdx.x == 0) {
-        for (int i = 0; i < 2; i++) {
-            bar_init(&m.bar.q_full[i], 1);
-            bar_init(&m.bar.q_empty[i], GROUPS);
-        }
-        for (int i = 0; i < STAGES; i++) {
-            bar_init(&m.bar.k_full[i], 1);
-            bar_init(&m.bar.v_full[i], 1);
-            bar_init(&m.bar.k_empty[i], GROUPS);
-            bar_init(&m.bar.v_empty[i], GROUPS);
-        }
-        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-    }
+    if (threadIdx.x == 0)
+        init(m.bar, GROUPS);
     __syncthreads();
+    /* 64 Ki registers: those who compute take over what those who fetch do not need. */
     if (threadIdx.x < 128 * GROUPS) {
-        asm volatile("setmaxnreg.inc.sync.aligned.u32 160;");
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(GROUPS == 3 ? 160 : 240));
         attend(m, a, tiles, blocks);
     } else {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(GROUPS == 3 ? 32 : 24));
         if (threadIdx.x == 128 * GROUPS)
-            fetch(m, &q, &k, &v, tiles, a.tiles, a.heads, blocks);
+            fetch(m, &q, &k, &v, a, tiles, blocks);
     }
 #endif
 }
@@ -350,31 +385,32 @@ static int map_of(sc_exec *x, CUtensorMap *map, const sc_tensor &t, int rows)
     return r == CUDA_SUCCESS ? 0 : sc_cuda_check(x, cudaErrorInvalidValue, "cuTensorMapEncodeTiled");
 }
 
-template <typename T> static int launch(sc_exec *x, const sc_attention_args *a)
+template <typename T, int GROUPS> static int launch(sc_exec *x, const sc_attention_args *a)
 {
     const sc_cuda *c = sc_cuda_of(x);
-    const attention_call<T> call = attention_call_of<T>(a, QUERIES);
+    const attention_call<T> call = attention_call_of<T>(a, queries_of<GROUPS>);
     const unsigned tiles = (unsigned)(call.tiles * call.heads * a->q.dim[0]);
-    const int bytes = sizeof(storage) + ALIGN;
+    const int threads = threads_of<GROUPS>, bytes = sizeof(storage<GROUPS>) + ALIGN;
+    auto *const kernel = k_attention_sm90<T, GROUPS>;
     cudaFuncAttributes f;
     CUtensorMap q, k, v;
     int ret;
 
-    if ((ret = sc_cuda_check(x, cudaFuncGetAttributes(&f, k_attention_sm90<T>), "attention")) < 0)
+    if ((ret = sc_cuda_check(x, cudaFuncGetAttributes(&f, kernel), "attention")) < 0)
         return ret;
-    if (f.maxThreadsPerBlock < THREADS)
+    if (f.maxThreadsPerBlock < threads)
         return -ENOSYS;
-    if ((ret = map_of(x, &q, a->q, QUERIES)) < 0 || (ret = map_of(x, &k, a->k, KEYS)) < 0 ||
+    if ((ret = map_of(x, &q, a->q, queries_of<GROUPS>)) < 0 || (ret = map_of(x, &k, a->k, KEYS)) < 0 ||
         (ret = map_of(x, &v, a->v, KEYS)) < 0)
         return ret;
-    if (cudaFuncSetAttribute(k_attention_sm90<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes) ==
-        cudaSuccess)
-        k_attention_sm90<T>
-            <<<SC_MIN(tiles, (unsigned)c->processors), THREADS, bytes, c->stream>>>(q, k, v, call, tiles);
+    if (cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes) == cudaSuccess)
+        kernel<<<SC_MIN(tiles, (unsigned)c->processors), threads, bytes, c->stream>>>(q, k, v, call, tiles);
     return SC_LAUNCHED(x);
 }
 
-int sc_cuda_attention_sm90(sc_exec *x, const sc_attention_args *a)
+int sc_cuda_attention_sm90(sc_exec *x, const sc_attention_args *a, bool small)
 {
-    return a->q.dtype == SC_F16 ? launch<__half>(x, a) : launch<__nv_bfloat16>(x, a);
+    if (a->q.dtype == SC_F16)
+        return small ? launch<__half, 2>(x, a) : launch<__half, 3>(x, a);
+    return small ? launch<__nv_bfloat16, 2>(x, a) : launch<__nv_bfloat16, 3>(x, a);
 }

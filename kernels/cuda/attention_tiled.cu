@@ -24,9 +24,11 @@ __device__ __forceinline__ void fetch_rows(T *to, const T *from, int64_t step, i
     }
 }
 
-/* grid: (tile of queries, head, batch) in one number; 16 M WARPS = QUERIES. */
+/* grid: (tile of queries, head, batch) in one number; 2 QUERIES / M threads. Two blocks a multiprocessor,
+ * where registers allow: one's softmax runs under the other's products. */
 template <typename T, int WIDTH, int M>
-__global__ void __launch_bounds__(2 * QUERIES / M) k_attention_tiled(const attention_call<T> a)
+__global__ void __launch_bounds__(2 * QUERIES / M, WIDTH > 80 ? 1 : 2)
+    k_attention_tiled(const attention_call<T> a)
 {
     constexpr int ROW = WIDTH + PAD, STEPS = WIDTH / 16, KEYS = keys_of<WIDTH>, OCTETS = KEYS / 8;
     extern __shared__ __align__(16) unsigned char memory[];
