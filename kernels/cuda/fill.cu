@@ -9,7 +9,6 @@
 
 enum {
     CLOSE = 2, /* seen pieces this narrow between holes are mixed pixels torn off an edge */
-    EDGE = 2,  /* columns beyond the hole into which the near surface has bled */
     LOOK = 12, /* columns of background that tell whether it moved */
     SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
     REACH = 4, /* the widest average */
@@ -36,6 +35,12 @@ __device__ __forceinline__ int lane_of(void)
     return threadIdx.x % 32;
 }
 
+/* Columns beyond a hole into which the near surface has bled: the coarser the larger the picture. */
+__device__ __forceinline__ int edge_width(int w)
+{
+    return max(2, w / 512);
+}
+
 /* The background of the hole [b, e) on one side of it. The whole warp calls this and what follows. */
 __device__ run make_run(const sc_fill_args &a, int64_t y, int b, int e, run r)
 {
@@ -54,7 +59,7 @@ __device__ run make_run(const sc_fill_args &a, int64_t y, int b, int e, run r)
     r.from = first + r.edge * r.step;
     r.disp = disp[r.from];
     r.limit = SC_MAX(r.limit, r.disp);
-    for (const int most = e - b + EDGE; r.length < most; r.length += 32) {
+    for (const int most = e - b + edge_width(w); r.length < most; r.length += 32) {
         const int i = r.length + lane_of(), c = r.from + i * r.step;
         const bool in = i < most && c >= 0 && c < w && hole[c] < 0.5f && disp[c] <= r.limit;
         const unsigned out = ~__ballot_sync(~0u, in);
@@ -149,7 +154,7 @@ __device__ void fill_hole(const sc_fill_args &a, int64_t y, int64_t from, int b,
     run end = {};
 
     /* In a crack of one surface nothing has bled; a wider hole in it was hidden by something thin. */
-    end.edge = one && e - b == 1 ? 0 : EDGE;
+    end.edge = one && e - b == 1 ? 0 : edge_width(w);
     end.limit = far + SC_MAX(2 * SAME, (near - far) / 2);
     run bg = end, other = end;
     bg.step = right ? 1 : -1;
@@ -167,7 +172,7 @@ __device__ void fill_hole(const sc_fill_args &a, int64_t y, int64_t from, int b,
         float m = out < 0 && !near_end ? 1 : hole[c];
 
         if (out >= 0 && c >= first && c < last)
-            m = fmaxf(m, out == 0 ? 1 : 0.5f); /* from the hole outwards */
+            m = fmaxf(m, out + 1 < end.edge ? 1 : 0.5f); /* the last one half */
         if (m <= *mask)
             continue;
         *mask = m;

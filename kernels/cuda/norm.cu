@@ -2,7 +2,7 @@
 //   group: y[n,s,c] = act((x[n,s,c] - mean[n,g]) * rstd[n,g] * gamma[c] + beta[c]),   g = c / (C/G)
 //   layer: y[m,c] = (x[m,c] - mean[m]) * rstd[m] * gamma[c] + beta[c]
 // group: statistics of chunks of rows, then of all chunks, then one pass that applies them: x is read twice,
-// y written once. layer: a warp a row; x is read once from memory and twice from the L1 cache. y may be x.
+// y written once. layer: a warp two rows, read once. y may be x.
 //
 // Statistics are means and sums of squared deviations M2, joined as Chan, Golub and LeVeque ("Updating
 // formulae", 1979) do: a mean far from 0 costs no digits. Inside a thread, f32 sums of x - (the first x of
@@ -266,11 +266,67 @@ extern "C" int sc_cuda_group_norm(sc_exec *x, const sc_group_norm_args *a)
     return sc_by_type(a->x.dtype, [&]<typename T>(T *) { return group_norm<T>(x, a); });
 }
 
-/* grid: M / 8; a warp a row */
-template <typename T, int V> static __global__ void k_layer_norm(sc_layer_norm_args a)
+/* Up to N x 32 x V channels, held in registers. grid: M / 16; a warp two rows, which share gamma and beta. */
+template <typename T, int V, int N> static __global__ void k_layer_norm(sc_layer_norm_args a)
+{
+    const int64_t row = ((int64_t)blockIdx.x * (PLAIN_THREADS / 32) + threadIdx.x / 32) * 2;
+    const int channels = (int)a.x.dim[1], first = threadIdx.x % 32 * V;
+    const bool there[2] = { row < a.x.dim[0], row + 1 < a.x.dim[0] };
+    const T *x = (const T *)a.x.data + row * channels;
+    T *y = (T *)a.y.data + row * channels;
+    const float *gamma = (const float *)a.gamma.data, *beta = (const float *)a.beta.data;
+    lanes<T, V> in[2][N];
+    float mean[2], rstd[2];
+
+#pragma unroll
+    for (int k = 0; k < 2; k++)
+#pragma unroll
+        for (int j = 0; j < N; j++)
+            if (first + j * 32 * V < channels && there[k])
+                in[k][j] = *(const lanes<T, V> *)(x + k * channels + first + j * 32 * V);
+#pragma unroll
+    for (int k = 0; k < 2; k++) {
+        float sum = 0, square = 0;
+#pragma unroll
+        for (int j = 0; j < N; j++)
+#pragma unroll
+            for (int i = 0; i < V; i++)
+                sum += first + j * 32 * V < channels && there[k] ? sc_f32(in[k][j].v[i]) : 0;
+        mean[k] = warp_sum(sum) / channels;
+#pragma unroll
+        for (int j = 0; j < N; j++)
+#pragma unroll
+            for (int i = 0; i < V; i++) {
+                const float d =
+                    first + j * 32 * V < channels && there[k] ? sc_f32(in[k][j].v[i]) - mean[k] : 0;
+                square = fmaf(d, d, square);
+            }
+        rstd[k] = 1 / sqrtf(warp_sum(square) / channels + a.eps);
+    }
+#pragma unroll
+    for (int j = 0; j < N; j++) {
+        const int c = first + j * 32 * V;
+        if (c >= channels)
+            break;
+        const lanes<float, V> scale = *(const lanes<float, V> *)(gamma + c);
+        const lanes<float, V> shift = *(const lanes<float, V> *)(beta + c);
+#pragma unroll
+        for (int k = 0; k < 2; k++) {
+#pragma unroll
+            for (int i = 0; i < V; i++)
+                in[k][j].v[i] =
+                    sc_from_f32<T>(fmaf((sc_f32(in[k][j].v[i]) - mean[k]) * rstd[k], scale.v[i], shift.v[i]));
+            if (there[k])
+                *(lanes<T, V> *)(y + k * channels + c) = in[k][j];
+        }
+    }
+}
+
+/* Any shape. grid: M / 8; a warp a row */
+template <typename T> static __global__ void k_layer_norm_plain(sc_layer_norm_args a)
 {
     const int64_t row = (int64_t)blockIdx.x * (PLAIN_THREADS / 32) + threadIdx.x / 32;
-    const int channels = (int)a.x.dim[1], first = threadIdx.x % 32 * V;
+    const int channels = (int)a.x.dim[1], first = threadIdx.x % 32;
     const T *x = (const T *)a.x.data + row * channels;
     T *y = (T *)a.y.data + row * channels;
     const float *gamma = (const float *)a.gamma.data, *beta = (const float *)a.beta.data;
@@ -278,47 +334,44 @@ template <typename T, int V> static __global__ void k_layer_norm(sc_layer_norm_a
 
     if (row >= a.x.dim[0])
         return;
-#pragma unroll 4
-    for (int c = first; c < channels; c += 32 * V) {
-        const lanes<T, V> in = *(const lanes<T, V> *)(x + c);
-#pragma unroll
-        for (int i = 0; i < V; i++)
-            sum += sc_f32(in.v[i]);
-    }
+    for (int c = first; c < channels; c += 32)
+        sum += sc_f32(x[c]);
     const float mean = warp_sum(sum) / channels;
-#pragma unroll 4
-    for (int c = first; c < channels; c += 32 * V) {
-        const lanes<T, V> in = *(const lanes<T, V> *)(x + c);
-#pragma unroll
-        for (int i = 0; i < V; i++) {
-            const float d = sc_f32(in.v[i]) - mean;
-            square = fmaf(d, d, square);
-        }
+    for (int c = first; c < channels; c += 32) {
+        const float d = sc_f32(x[c]) - mean;
+        square = fmaf(d, d, square);
     }
     const float rstd = 1 / sqrtf(warp_sum(square) / channels + a.eps);
-#pragma unroll 2
-    for (int c = first; c < channels; c += 32 * V) {
-        lanes<T, V> in = *(const lanes<T, V> *)(x + c);
-        const lanes<float, V> scale = *(const lanes<float, V> *)(gamma + c);
-        const lanes<float, V> shift = *(const lanes<float, V> *)(beta + c);
-#pragma unroll
-        for (int i = 0; i < V; i++)
-            in.v[i] = sc_from_f32<T>(fmaf((sc_f32(in.v[i]) - mean) * rstd, scale.v[i], shift.v[i]));
-        *(lanes<T, V> *)(y + c) = in;
-    }
+    for (int c = first; c < channels; c += 32)
+        y[c] = sc_from_f32<T>(fmaf((sc_f32(x[c]) - mean) * rstd, gamma[c], beta[c]));
+}
+
+template <typename T> static int layer_norm(sc_exec *x, const sc_layer_norm_args *a)
+{
+    constexpr int V = 16 / sizeof(T);
+    const int64_t rows = a->x.dim[0], channels = a->x.dim[1];
+    constexpr int MOST = 40 / V; /* more would leave no registers for a second block */
+    const int64_t count = (channels + 32 * V - 1) / (32 * V); /* vectors of a lane */
+    const unsigned blocks = sc_blocks(rows, PLAIN_THREADS / 16);
+    const cudaStream_t s = sc_cuda_of(x)->stream;
+
+    if (channels % V || count > MOST || !aligned(a->x) || !aligned(a->y) || !aligned(a->gamma) ||
+        !aligned(a->beta))
+        k_layer_norm_plain<T><<<sc_blocks(rows, PLAIN_THREADS / 32), PLAIN_THREADS, 0, s>>>(*a);
+    else if (count == 1)
+        k_layer_norm<T, V, 1><<<blocks, PLAIN_THREADS, 0, s>>>(*a);
+    else if (count == 2)
+        k_layer_norm<T, V, 2><<<blocks, PLAIN_THREADS, 0, s>>>(*a);
+    else if (count == 3)
+        k_layer_norm<T, V, 3><<<blocks, PLAIN_THREADS, 0, s>>>(*a);
+    else if (count <= 5)
+        k_layer_norm<T, V, 5><<<blocks, PLAIN_THREADS, 0, s>>>(*a);
+    else
+        k_layer_norm<T, V, MOST><<<blocks, PLAIN_THREADS, 0, s>>>(*a);
+    return SC_LAUNCHED(x);
 }
 
 extern "C" int sc_cuda_layer_norm(sc_exec *x, const sc_layer_norm_args *a)
 {
-    const unsigned blocks = sc_blocks(a->x.dim[0], PLAIN_THREADS / 32);
-    const cudaStream_t s = sc_cuda_of(x)->stream;
-
-    return sc_by_type(a->x.dtype, [&]<typename T>(T *) {
-        constexpr int V = 16 / sizeof(T);
-        if (a->x.dim[1] % V == 0 && aligned(a->x) && aligned(a->y) && aligned(a->gamma) && aligned(a->beta))
-            k_layer_norm<T, V><<<blocks, PLAIN_THREADS, 0, s>>>(*a);
-        else
-            k_layer_norm<T, 1><<<blocks, PLAIN_THREADS, 0, s>>>(*a);
-        return SC_LAUNCHED(x);
-    });
+    return sc_by_type(a->x.dtype, [&]<typename T>(T *) { return layer_norm<T>(x, a); });
 }
