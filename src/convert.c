@@ -35,7 +35,7 @@ static void write_line(void *opaque, int level, const char *stage, const char *l
     pthread_mutex_unlock(&c->log_lock);
 }
 
-/* On the writer's thread, after each frame. */
+/* After each frame; on the writer's thread where there is a writer. */
 static void frame_written(void *opaque, int64_t frames, int64_t pts)
 {
     sc_converter *c = opaque;
@@ -87,9 +87,10 @@ static int check_settings(const sc_converter *c)
     const sc_settings *s = &c->set;
     struct stat in, out;
 
-    if (!s->input || !s->output)
+    if (!s->input || (!s->output && !s->discard))
         return sc_fail(&c->log, SC_ERR_USAGE, "convert", "an input and an output file are needed");
-    if (!stat(s->input, &in) && !stat(s->output, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+    if (!s->discard && !stat(s->input, &in) && !stat(s->output, &out) && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino)
         return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: input and output are the same file", s->output);
     if (s->models && (stat(s->models, &in) || !S_ISDIR(in.st_mode)))
         return sc_fail(&c->log, SC_ERR_WEIGHTS, "convert", "--models: \"%s\" is not a folder", s->models);
@@ -98,15 +99,19 @@ static int check_settings(const sc_converter *c)
 
 static int open_device(sc_converter *c)
 {
-    const sc_device_options o = { .name = c->set.device ? c->set.device : "auto",
-                                  .threads = c->set.threads,
-                                  .cpu_plain = c->set.cpu_plain };
+    sc_device_options o = { .name = c->set.device ? c->set.device : "auto",
+                            .threads = c->set.threads,
+                            .cpu_plain = c->set.cpu_plain };
     int ret;
 
+    SC_TRY(sc_precision_parse(&c->ctx.precision, c->set.precision, &c->log));
+    o.tf32 = c->ctx.precision.tf32;
     SC_TRY(sc_device_open(&c->dev, &o, &c->log));
     SC_TRY(sc_exec_open(&c->exec, c->dev, &c->log, SC_F32, 0));
     SC_TRY(sc_pools_open(&c->pools, c->dev));
-    SC_TRY(sc_precision_parse(&c->ctx.precision, c->set.precision, c->dev->dtypes, &c->log));
+    /* Of the default nobody needs to be warned. */
+    sc_precision_widen(&c->ctx.precision, c->dev->dtypes, c->set.precision ? SC_LOG_WARNING : SC_LOG_DEBUG,
+                       &c->log);
     sc_log(&c->log, SC_LOG_INFO, "device", "%s: %s", c->dev->name, c->dev->description);
     return 0;
 fail:
@@ -131,7 +136,8 @@ static int open_writers(sc_converter *c, sc_writer_options *o)
 
     if (c->set.export_depth)
         SC_TRY(sc_writer_open(&c->sidecar, &sidecar, &c->log));
-    SC_TRY(sc_writer_open(&c->writer, o, &c->log));
+    if (!c->set.discard)
+        SC_TRY(sc_writer_open(&c->writer, o, &c->log));
     return 0;
 fail:
     return ret;
@@ -177,7 +183,8 @@ static int open_all(sc_converter *c)
                                    .duration = s->duration,
                                    .frames = s->frames,
                                    .threads = s->threads };
-    sc_writer_options out = { .path = s->output,
+    /* What is discarded has the format that a file would have. */
+    sc_writer_options out = { .path = s->discard ? "null.mkv" : s->output,
                               .overwrite = s->overwrite,
                               .codec_video = s->codec_video,
                               .codec_audio = s->codec_audio,
@@ -205,8 +212,8 @@ static int open_all(sc_converter *c)
     SC_TRY(sc_writer_plan(&out, &format, codec, &c->log));
     sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s, %.3f s", s->input, v->width, v->height,
            v->codec, av_get_pix_fmt_name(v->format), v->duration);
-    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", s->output, out.width, out.height, codec,
-           av_get_pix_fmt_name(format));
+    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", s->discard ? "nothing is written" : s->output,
+           out.width, out.height, codec, av_get_pix_fmt_name(format));
     sc_writer_log_streams(&out, s->dry_run ? SC_LOG_INFO : SC_LOG_DEBUG, &c->log);
     if (!s->dry_run)
         SC_TRY(open_writers(c, &out));
@@ -261,7 +268,12 @@ static int run_chain(sc_converter *c)
         }
         AVFrame *stereo = f.stereo;
         f.stereo = NULL;
-        SC_TRY(sc_writer_send(c->writer, stereo));
+        if (c->writer) {
+            SC_TRY(sc_writer_send(c->writer, stereo));
+        } else {
+            frame_written(c, frames, stereo->pts);
+            av_frame_free(&stereo);
+        }
         sc_frame_clear(&f);
         c->encode_seconds += sc_now() - begin;
         update_shares(c);
@@ -283,7 +295,7 @@ int sc_run(sc_converter *c)
     if (c->set.dry_run)
         return 0;
     ret = run_chain(c);
-    late = sc_writer_finish(c->writer, ret);
+    late = c->writer ? sc_writer_finish(c->writer, ret) : 0;
     if (ret >= 0)
         ret = late;
     if (c->sidecar && (late = sc_writer_finish(c->sidecar, ret)) < 0 && ret >= 0)

@@ -18,6 +18,7 @@ static const char *const layouts[] = { "sbs",   "hsbs",   "tab",     "htab", "cr
                                        "right", "dubois", "redcyan", "rgbd", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
 static const char *const progresses[] = { "line", "json", "none", NULL };
+static const char *const formats[] = { "auto", "null", NULL };
 static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 
 #define OF(member) .offset = offsetof(sc_options, member)
@@ -281,6 +282,13 @@ const sc_option sc_option_table[] = {
       IN(pix_fmt),
       .unit = "NAME",
       .help = "pixel format; the source's depth and sampling without it, where the encoder can" },
+    { .name = "-f",
+      .type = SC_CHOICE,
+      .group = ENCODING,
+      IN(discard),
+      .choice = formats,
+      .help =
+          "auto: by the output's name; null: encode and write nothing, which tells how fast the rest is" },
 
     { .name = "--models",
       .type = SC_TEXT,
@@ -302,7 +310,9 @@ const sc_option sc_option_table[] = {
       IN(precision),
       .full = true,
       .unit = "LIST",
-      .help = "reference, default, fast, or number types: fp16 or depth.unet=bf16,vae=fp32" },
+      .help =
+          "reference, default, fast, or number types: fp32, tf32, fp16, bf16 (the CPU has fp32 alone), or "
+          "by network: depth.unet=bf16,vae=fp32" },
     { .name = "--seed",
       .type = SC_LONG,
       .group = RUNNING,

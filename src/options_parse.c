@@ -321,7 +321,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
         return 0;
     if (!o->set.input)
         return complain(error, size, "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
-    if (!o->set.output)
+    if (!o->set.output && !o->set.discard)
         SC_TRY(name_output(o, error, size));
     return 0;
 fail:

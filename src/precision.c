@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* The VAE computes in fp32 by default: in fp16 the published one overflows (its config says force_upcast). */
+/* The VAE computes in fp32 by default: in fp16 the published one overflows (its config says force_upcast).
+ * Its weights then are fp32 too: a product's two sides have one type. */
 static const struct {
     const char *name;
     sc_precision p;
@@ -10,7 +11,7 @@ static const struct {
     { .name = "default",
       .p.net = { [SC_NET_DEPTH_UNET] = { SC_F16, SC_F16 },
                  [SC_NET_INPAINT_UNET] = { SC_F16, SC_F16 },
-                 [SC_NET_VAE] = { SC_F16, SC_F32 },
+                 [SC_NET_VAE] = { SC_F32, SC_F32 },
                  [SC_NET_CLIP] = { SC_F16, SC_F16 },
                  [SC_NET_QUICK] = { SC_F16, SC_F16 } } },
     { .name = "reference" }, /* zeroes: fp32 throughout */
@@ -27,6 +28,7 @@ static const struct {
     sc_dtype weight, act;
 } types[] = {
     { .name = "fp32", .weight = SC_F32, .act = SC_F32 },
+    { .name = "tf32", .weight = SC_F32, .act = SC_F32 }, /* of the whole device: not for one network */
     { .name = "fp16", .weight = SC_F16, .act = SC_F16 },
     { .name = "bf16", .weight = SC_BF16, .act = SC_BF16 },
     { .name = "fp8", .weight = SC_F8, .act = SC_F16 }, /* activations get their fp8 scales inside the ops */
@@ -57,11 +59,15 @@ static bool apply(sc_precision *p, const char *text, size_t n)
     const size_t type_n = n - (size_t)(type - text);
     bool known = false;
 
+    if (!equals)
+        p->tf32 = is("tf32", text, n);
     for (int i = 0; i < SC_COUNT(presets) && !equals; i++)
         if (is(presets[i].name, text, n)) {
             *p = presets[i].p;
             return true;
         }
+    if (equals && is("tf32", type, type_n))
+        return false;
     for (int t = 0; t < SC_COUNT(types); t++)
         for (int i = 0; i < SC_NET_COUNT && is(types[t].name, type, type_n); i++)
             if (!equals || is(sc_net_name((sc_net)i), text, (size_t)(equals - text))) {
@@ -80,7 +86,7 @@ static sc_dtype widen(sc_dtype t, unsigned dtypes)
     return dtypes & 1u << t ? t : SC_F32;
 }
 
-int sc_precision_parse(sc_precision *p, const char *text, unsigned dtypes, const sc_logger *log)
+int sc_precision_parse(sc_precision *p, const char *text, const sc_logger *log)
 {
     *p = presets[0].p;
     for (const char *s = text, *next; s; s = next) {
@@ -89,20 +95,23 @@ int sc_precision_parse(sc_precision *p, const char *text, unsigned dtypes, const
         if (!apply(p, s, n))
             return sc_fail(
                 log, SC_ERR_USAGE, "precision",
-                "--precision: \"%.*s\" is neither reference, default or fast, nor fp32, fp16, bf16 or fp8, "
-                "nor one of these after depth.unet=, inpaint.unet=, vae=, clip= or quick=",
+                "--precision: \"%.*s\" is neither reference, default or fast, nor fp32, tf32, fp16, bf16 or "
+                "fp8, nor one of these but tf32 after depth.unet=, inpaint.unet=, vae=, clip= or quick=",
                 (int)SC_MIN(n, 100), s);
     }
+    return 0;
+}
+
+void sc_precision_widen(sc_precision *p, unsigned dtypes, int level, const sc_logger *log)
+{
     for (int i = 0; i < SC_NET_COUNT; i++) {
         const sc_dtype weight = widen(p->net[i].weight, dtypes), act = widen(p->net[i].act, dtypes);
-        /* Nobody asked for the default: there is nothing to warn of. */
         if (weight != p->net[i].weight || act != p->net[i].act)
-            sc_log(log, text ? SC_LOG_WARNING : SC_LOG_DEBUG, "precision",
-                   "%s: the device has no %s, %s is used instead", sc_net_name((sc_net)i),
+            sc_log(log, level, "precision", "%s: the device has no %s, %s is used instead",
+                   sc_net_name((sc_net)i),
                    sc_dtype_name(weight != p->net[i].weight ? p->net[i].weight : p->net[i].act),
                    sc_dtype_name(weight != p->net[i].weight ? weight : act));
         p->net[i].weight = weight;
         p->net[i].act = act;
     }
-    return 0;
 }

@@ -17,13 +17,17 @@ typedef struct sc_precision {
     struct {
         sc_dtype weight, act;
     } net[SC_NET_COUNT];
+    bool tf32; /* products of fp32 may keep 10 bits of each factor's mantissa; see sc_device_options */
 } sc_precision;
 
 const char *sc_net_name(sc_net n); /* "depth.unet", "inpaint.unet", "vae", "clip", "quick" */
 
 /* Parses "fp16" or "depth.unet=bf16,vae=fp32" over the presets ("reference", "default", "fast"; NULL =
- * default), then widens what the device (bits of sc_device.dtypes) cannot compute with, one warning a
- * network. SC_ERR_USAGE with a line that names the part that was not understood. */
-int sc_precision_parse(sc_precision *p, const char *text, unsigned dtypes, const sc_logger *log);
+ * default). SC_ERR_USAGE with a line that names the part that was not understood. */
+int sc_precision_parse(sc_precision *p, const char *text, const sc_logger *log);
+
+/* Widens what the device (bits of sc_device.dtypes) cannot compute with, one line a network at the log level
+ * given. */
+void sc_precision_widen(sc_precision *p, unsigned dtypes, int level, const sc_logger *log);
 
 #endif

@@ -109,14 +109,21 @@ static pair input(check *c, sc_dtype t, const float *v, int ndim, const int64_t 
     return p;
 }
 
+/* Whether the case is left out, be it for a tensor too large for --most. */
+static bool skipped(check *c, int ndim, const int64_t *dim)
+{
+    c->skip |= c->most && sc_tensor_bytes(sc_tensor_make(NULL, SC_F32, ndim, dim)) > c->most;
+    return c->skip;
+}
+
 pair check_values(check *c, sc_dtype t, const float *v, int ndim, const int64_t *dim)
 {
-    return c->skip ? make(c, t, ndim, dim) : input(c, t, v, ndim, dim);
+    return skipped(c, ndim, dim) ? make(c, t, ndim, dim) : input(c, t, v, ndim, dim);
 }
 
 static pair generate(check *c, sc_dtype t, double a, double b, bool gauss, int ndim, const int64_t *dim)
 {
-    if (c->skip)
+    if (skipped(c, ndim, dim))
         return make(c, t, ndim, dim);
     const int64_t n = sc_tensor_count(sc_tensor_make(NULL, t, ndim, dim));
     float *v = malloc((size_t)n * sizeof(float) + 1);
@@ -141,6 +148,7 @@ pair check_uniform(check *c, sc_dtype t, double lo, double hi, int ndim, const i
 
 pair check_output(check *c, sc_dtype t, int ndim, const int64_t *dim)
 {
+    skipped(c, ndim, dim);
     pair p = make(c, t, ndim, dim);
     if (c->noutputs == CHECK_MAX_OUTPUTS)
         exit(1);

@@ -43,6 +43,7 @@ typedef struct check {
     sc_dtype dtype; /* of activations and weights, for ops that nets use */
     uint64_t seed;
     const char *only; /* --op */
+    size_t most;      /* --most: bytes of a tensor; 0 = any */
     bool bench;
     int passed, failed;
 

@@ -69,6 +69,7 @@ typedef struct sc_settings {
     const char *input, *output;
     int overwrite; /* sc_overwrite */
     int dry_run;   /* sc_run() logs the plan and converts nothing */
+    int discard;   /* 1: sc_run() converts, but encodes and writes nothing; no output is needed */
 
     int layout;           /* sc_layout */
     double max_disparity; /* percent of width between the nearest and the farthest point, 0..10 */

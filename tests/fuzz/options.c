@@ -55,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sc_options_print(f, &o);
         fclose(f);
     }
-    sc_precision_parse(&p, o.set.precision, 1u << SC_F32 | 1u << SC_F16, &log);
+    if (sc_precision_parse(&p, o.set.precision, &log) >= 0)
+        sc_precision_widen(&p, 1u << SC_F32 | 1u << SC_F16, SC_LOG_DEBUG, &log);
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--bench]: every op of a device against the plain
- * CPU. */
+/* ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--most BYTES] [--bench]: every op of a device
+ * against the plain CPU. --most leaves out cases with a larger tensor, for tools under which all is slow. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +41,11 @@ int main(int argc, char **argv)
             o.name = value;
         else if (!strcmp(argv[i], "--threads") && ++i)
             o.threads = atoi(value);
+        else if (!strcmp(argv[i], "--most") && ++i)
+            c.most = (size_t)strtoull(value, NULL, 10);
         else {
-            fprintf(stderr, "ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--bench]\n");
+            fprintf(stderr, "ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--most BYTES] "
+                            "[--bench]\n");
             return 1;
         }
     }

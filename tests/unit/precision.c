@@ -27,7 +27,10 @@ static int parse(sc_precision *p, const char *text, unsigned dtypes, counter *c)
 {
     const sc_logger log = { .write = count_line, .opaque = c, .level = SC_LOG_DEBUG };
     *c = (counter){ 0 };
-    return sc_precision_parse(p, text, dtypes, &log);
+    const int ret = sc_precision_parse(p, text, &log);
+    if (ret >= 0)
+        sc_precision_widen(p, dtypes, text ? SC_LOG_WARNING : SC_LOG_DEBUG, &log);
+    return ret;
 }
 
 static void check(const sc_precision *p, sc_net n, sc_dtype weight, sc_dtype act)
@@ -43,7 +46,7 @@ static void presets(void **state)
     (void)state;
     assert_int_equal(parse(&p, NULL, ALL, &c), 0);
     check(&p, SC_NET_DEPTH_UNET, SC_F16, SC_F16);
-    check(&p, SC_NET_VAE, SC_F16, SC_F32);
+    check(&p, SC_NET_VAE, SC_F32, SC_F32);
     assert_int_equal(parse(&p, "reference", ALL, &c), 0);
     for (int i = 0; i < SC_NET_COUNT; i++)
         check(&p, (sc_net)i, SC_F32, SC_F32);
@@ -68,6 +71,25 @@ static void lists(void **state)
     check(&p, SC_NET_VAE, SC_F32, SC_F32);
 }
 
+static void fast_fp32(void **state)
+{
+    sc_precision p;
+    counter c;
+    (void)state;
+    assert_int_equal(parse(&p, "tf32", ALL, &c), 0);
+    assert_true(p.tf32);
+    check(&p, SC_NET_DEPTH_UNET, SC_F32, SC_F32);
+    assert_int_equal(parse(&p, "tf32,clip=fp16", ALL, &c), 0);
+    assert_true(p.tf32);
+    check(&p, SC_NET_CLIP, SC_F16, SC_F16);
+    assert_int_equal(parse(&p, "tf32,fp32", ALL, &c), 0); /* the last word counts */
+    assert_false(p.tf32);
+    assert_int_equal(parse(&p, "tf32,reference", ALL, &c), 0);
+    assert_false(p.tf32);
+    assert_int_equal(parse(&p, NULL, ALL, &c), 0);
+    assert_false(p.tf32);
+}
+
 static void widening(void **state)
 {
     sc_precision p;
@@ -89,9 +111,9 @@ static void widening(void **state)
 
 static void mistakes(void **state)
 {
-    static const char *const bad[] = { "",      "fp17",    "unet=fp16", "vae=",      "vae",        "=fp16",
-                                       "fp16,", ",fp16",   "vae=fast",  "vae=fp16;", "fp16,,fp16", "fp",
-                                       "FP16",  "vae=f32", " fp16",     "vae=fp16=x" };
+    static const char *const bad[] = { "",      "fp17",    "unet=fp16", "vae=",       "vae",        "=fp16",
+                                       "fp16,", ",fp16",   "vae=fast",  "vae=fp16;",  "fp16,,fp16", "fp",
+                                       "FP16",  "vae=f32", " fp16",     "vae=fp16=x", "vae=tf32" };
     sc_precision p;
     counter c;
     (void)state;
@@ -107,10 +129,8 @@ static void mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(presets),
-        cmocka_unit_test(lists),
-        cmocka_unit_test(widening),
-        cmocka_unit_test(mistakes),
+        cmocka_unit_test(presets),  cmocka_unit_test(lists),    cmocka_unit_test(fast_fp32),
+        cmocka_unit_test(widening), cmocka_unit_test(mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

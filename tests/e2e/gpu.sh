@@ -1,0 +1,79 @@
+#!/bin/bash
+# gpu.sh PROGRAM TOOLS WORK: the chain on a GPU. Its right eyes are those of the CPU to 50 dB in fp32, and to 42 dB of
+# its own fp32 in tf32, fp16 and bf16; each comes out the same twice. With the built-in network over a rendered scene and the clips
+# in $SC_TEST_DATA/video, and with toy-sized networks of the published layout.
+set -u
+. "$(dirname "$0")/common.bash"
+passed=0 failed=0
+least_fp32=50 least_narrow=42
+
+# made NAME CLIP OPTIONS...: $work/NAME.nut, right eyes alone
+made() {
+    local name=$1 clip=$2
+    shift 2
+    convert "$clip" "$work/$name.nut" --layout right -c:v ffv1 "$@"
+}
+
+# compare WHAT MADE TRUE DECIBELS
+compare() {
+    local result db
+    result=$(score "$work/$2.nut" "$work/$3.nut") || result=
+    db=$(value psnr "$result")
+    if [ -n "$db" ] && at_least "$db" "$4"; then
+        passed=$((passed + 1))
+        echo "ok     $1: $db dB"
+    else
+        failed=$((failed + 1))
+        echo "FAILED $1: ${db:-none} dB, at least $4 are asked for"
+    fi
+}
+
+# check NAME CLIP OPTIONS...: every precision on the GPU, twice, against the CPU.
+check() {
+    local name=$1 clip=$2 precision
+    shift 2
+    if ! made cpu "$clip" --device cpu "$@"; then
+        failed=$((failed + 1))
+        return
+    fi
+    for precision in fp32 tf32 fp16 bf16; do
+        if ! made $precision "$clip" --device cuda --precision $precision "$@" ||
+            ! made again "$clip" --device cuda --precision $precision "$@"; then
+            failed=$((failed + 1))
+            continue
+        fi
+        if [ $precision = fp32 ]; then
+            compare "$name, fp32 against the CPU" fp32 cpu $least_fp32
+        else
+            compare "$name, $precision against fp32" $precision fp32 $least_narrow
+        fi
+        if cmp -s "$work/$precision.nut" "$work/again.nut"; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            echo "FAILED $name, $precision: another run gave another film"
+        fi
+    done
+}
+
+options=$(scene_render "$work/scene" 480x270 12 2 1) || exit 1
+if ! "$program" --device cuda -f null --frames 1 "$work/scene/left.mkv" >"$work/log.txt" 2>&1; then
+    grep -q 'there are 0\|for the CPU only' "$work/log.txt" && echo "skipped: no GPU" && exit 77
+    cat "$work/log.txt"
+    exit 1
+fi
+# $options are words
+# shellcheck disable=SC2086
+check "scene, its own depth" "$work/scene/left.mkv" --depth "$work/scene/depth.mkv" $options
+check "scene" "$work/scene/left.mkv"
+if [ -n "${SC_TEST_DATA:-}" ]; then
+    for clip in "$SC_TEST_DATA"/video/*.{mp4,mkv,webm,3gp}; do
+        [ -e "$clip" ] && check "$(basename "$clip")" "$clip" --frames 12
+    done
+fi
+golden --models "$work/models" "$(dirname "$0")/../golden/data" || exit 1
+check "toy networks" "$work/scene/left.mkv" --models "$work/models" --frames 6 --depth-window 4 --depth-overlap 1 \
+    --depth-steps 2 --inpaint-window 4 --inpaint-overlap 1 --inpaint-steps 2 --inpaint-tile 256
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
