@@ -13,8 +13,11 @@ enum {
     SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
     REACH = 4, /* the widest average */
     WORK = 7,
-    ROWS = 4, /* of a block */
-    AHEAD = 8 /* pieces of 32 columns that a warp asks for at once */
+    TILE_X = 32, /* pixels that a block finishes */
+    TILE_Y = 8,
+    TILE_STEP = TILE_X + 2 * REACH, /* with what their averages look at */
+    ROWS = 4,                       /* of a block */
+    AHEAD = 8                       /* pieces of 32 columns that a warp asks for at once */
 };
 
 constexpr float SAME = 1.0f;                  /* pixels of disparity within which two surfaces are one */
@@ -186,6 +189,7 @@ __device__ void fill_hole(const sc_fill_args &a, int64_t y, int64_t from, int b,
     __syncwarp(); /* the next run may touch the same columns */
 }
 
+/* Whether row y shows anything that no run of holes takes in: at an edge, or wider than CLOSE. */
 __device__ bool row_seen(const sc_fill_args &a, int64_t y)
 {
     const int w = (int)a.x.dim[1];
@@ -193,9 +197,13 @@ __device__ bool row_seen(const sc_fill_args &a, int64_t y)
     if (y < 0 || y >= a.x.dim[0])
         return false;
     const float *hole = sc_row(a.hole, y);
-    for (int c = lane_of(); c - lane_of() < w; c += 32)
-        if (__any_sync(~0u, c < w && hole[c] < 0.5f))
+    for (int c = lane_of(); c - lane_of() < w; c += 32) {
+        bool seen = c < w && hole[c] < 0.5f;
+        for (int k = 1; k <= CLOSE && c > 0 && c < w - 1; k++)
+            seen = seen && c >= k && hole[c - k] < 0.5f;
+        if (__any_sync(~0u, seen))
             return true;
+    }
     return false;
 }
 
@@ -289,22 +297,30 @@ static __global__ void __launch_bounds__(32 * ROWS) k_fill_continue(sc_fill_args
         mask[c] = 1;
 }
 
-/* The filling at (y, c), averaged with filling and background around it, but not with anything nearer. */
-__device__ void soften(const sc_fill_args &a, int y, int c, float rgb[3])
+/* What the average at a pixel may take from another one: its filling or x, and its disparity. */
+__device__ __forceinline__ float4 tile_pixel(const sc_fill_args &a, int y, int c)
 {
-    const float *work = sc_row(a.work, y) + WORK * c;
-    const int reach = min((int)work[3] / SOFT, REACH), h = (int)a.x.dim[0], w = (int)a.x.dim[1];
-    const float limit = work[4];
+    if (y < 0 || y >= a.x.dim[0] || c < 0 || c >= a.x.dim[1])
+        return make_float4(0, 0, 0, INFINITY); /* nearer than everything: left out */
+    const float *p = sc_row(a.mask, y)[c] > 0 ? sc_row(a.work, y) + WORK * c : sc_row(a.x, y) + 3 * c;
+    return make_float4(p[0], p[1], p[2], sc_row(a.y_disp, y)[c]);
+}
+
+/* The filling at a pixel, averaged with filling and background around it, but not with anything nearer. Row
+ * by row from the upper left, as on the CPU. */
+__device__ __forceinline__ void soften(float rgb[3], const float *work, const float4 *centre)
+{
+    const int reach = min((int)work[3] / SOFT, (int)REACH);
     float sum[3] = { work[0], work[1], work[2] }, weight = 1;
 
-    for (int v = max(y - reach, 0); v <= min(y + reach, h - 1); v++) {
-        for (int u = max(c - reach, 0); u <= min(c + reach, w - 1); u++) {
-            if (sc_row(a.y_disp, v)[u] > limit)
+    for (int v = -reach; v <= reach; v++) {
+        for (int u = -reach; u <= reach; u++) {
+            const float4 p = centre[v * TILE_STEP + u];
+            if (p.w > work[4] || p.w == INFINITY)
                 continue;
-            const float *p = sc_row(a.mask, v)[u] > 0 ? sc_row(a.work, v) + WORK * u : sc_row(a.x, v) + 3 * u;
-#pragma unroll
-            for (int i = 0; i < 3; i++)
-                sum[i] += p[i];
+            sum[0] += p.x;
+            sum[1] += p.y;
+            sum[2] += p.z;
             weight++;
         }
     }
@@ -313,29 +329,37 @@ __device__ void soften(const sc_fill_args &a, int y, int c, float rgb[3])
         rgb[i] = sum[i] / weight;
 }
 
-/* grid: rows of blocks; a pixel a thread. Where y is x, only pixels that nobody reads from x are changed. */
+/* grid: tiles of 32 x 8 pixels; a pixel a thread. Where y is x, only pixels that nobody reads from x are
+ * changed. */
 static __global__ void k_fill_finish(sc_fill_args a)
 {
-    const sc_place at = sc_place_of(blockIdx.x, a.x.dim[1]);
-    const int c = at.i;
+    __shared__ float4 tile[(TILE_Y + 2 * REACH) * TILE_STEP];
+    const int tiles = ((int)a.x.dim[1] + TILE_X - 1) / TILE_X;
+    const int x0 = (int)(blockIdx.x % tiles) * TILE_X, y0 = (int)(blockIdx.x / tiles) * TILE_Y;
+    const int tx = threadIdx.x % TILE_X, ty = threadIdx.x / TILE_X, c = x0 + tx, row = y0 + ty;
+    const bool inside = c < a.x.dim[1] && row < a.x.dim[0];
+    const float mask = inside ? sc_row(a.mask, row)[c] : 0;
 
-    if (c >= a.x.dim[1])
+    if (__syncthreads_or(mask > 0)) {
+        for (int i = threadIdx.x; i < (TILE_Y + 2 * REACH) * TILE_STEP; i += TILE_X * TILE_Y)
+            tile[i] = tile_pixel(a, y0 + i / TILE_STEP - REACH, x0 + i % TILE_STEP - REACH);
+        __syncthreads();
+    }
+    if (!inside)
         return;
-    const float *x = sc_row(a.x, at.row) + 3 * c, *work = sc_row(a.work, at.row) + WORK * c;
-    const float mask = sc_row(a.mask, at.row)[c];
-    float *out = sc_row(a.y, at.row) + 3 * c, rgb[3];
+    const float *x = sc_row(a.x, row) + 3 * c, *work = sc_row(a.work, row) + WORK * c;
+    float *out = sc_row(a.y, row) + 3 * c, rgb[3];
 
     if (!(mask > 0)) {
-        if (a.y.data != a.x.data)
-            for (int i = 0; i < 3; i++)
-                out[i] = x[i];
+        for (int i = 0; i < 3 && a.y.data != a.x.data; i++)
+            out[i] = x[i];
         return;
     }
-    soften(a, (int)at.row, c, rgb);
+    soften(rgb, work, &tile[(ty + REACH) * TILE_STEP + tx + REACH]);
 #pragma unroll
     for (int i = 0; i < 3; i++) {
         if (work[5] > 0)
-            rgb[i] += work[5] * (work[6] * sc_row(a.prev, at.row)[3 * c + i] - rgb[i]);
+            rgb[i] += work[5] * (work[6] * sc_row(a.prev, row)[3 * c + i] - rgb[i]);
         out[i] = mask * rgb[i] + (1 - mask) * x[i];
     }
 }
@@ -346,6 +370,7 @@ extern "C" int sc_cuda_fill(sc_exec *x, const sc_fill_args *a)
 
     k_fill_start<<<sc_row_blocks(a->x.dim[0], a->x.dim[1]), SC_ROW_THREADS, 0, s>>>(*a);
     k_fill_continue<<<sc_blocks(a->x.dim[0], ROWS), 32 * ROWS, 0, s>>>(*a);
-    k_fill_finish<<<sc_row_blocks(a->x.dim[0], a->x.dim[1]), SC_ROW_THREADS, 0, s>>>(*a);
+    const unsigned tiles = sc_blocks(a->x.dim[0], TILE_Y) * sc_blocks(a->x.dim[1], TILE_X);
+    k_fill_finish<<<tiles, TILE_X * TILE_Y, 0, s>>>(*a);
     return SC_LAUNCHED(x);
 }
