@@ -86,7 +86,7 @@ static void any_threads(check *c)
     const int threads = x->dev->threads;
 
     check_begin(c, "attention", "any number of threads");
-    if (c->skip || c->bench)
+    if (c->skip || c->bench || c->most)
         return;
     const pair in = check_normal(c, SC_F32, 0, 1, SC_DIMS(1, ROWS, 3, WIDTH));
     const pair w = check_normal(c, SC_F32, 0, 1, SC_DIMS(WIDTH));

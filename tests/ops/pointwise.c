@@ -181,7 +181,7 @@ static void far_apart(check *c)
     void *far = NULL, *near = NULL;
 
     check_begin(c, "copy", "stride over 2^31");
-    if (c->skip || c->bench || x->dev->ops->alloc(x->dev, &far, (size_t)step + ROW) < 0)
+    if (c->skip || c->bench || c->most || x->dev->ops->alloc(x->dev, &far, (size_t)step + ROW) < 0)
         return;
     if (x->dev->ops->alloc(x->dev, &near, sizeof(b)) < 0)
         abort();
