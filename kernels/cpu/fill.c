@@ -15,8 +15,7 @@
 enum {
     CLOSE = 2, /* seen pieces this narrow between holes are mixed pixels torn off an edge */
     LOOK = 12, /* columns of background that tell whether it moved */
-    SOFT = 2,  /* columns of distance that widen the average by one pixel each way: 1.3 dB better there than
-                  none */
+    SOFT = 2,  /* columns of distance per pixel of averaging radius: 1.3 dB better in holes than none */
     REACH = 4, /* the widest average: 0.1 dB less than 6, in half the time */
     WORK = 7,
 };
