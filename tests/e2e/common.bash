@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the scripts here, each of which is called as SCRIPT PROGRAM TOOLS WORK: the program under test, the folder of
-# the test programs, and a folder to work in, which is emptied first.
+# Sourced by the scripts here, each of which is called as SCRIPT PROGRAM TOOLS WORK: the program under test,
+# the folder of the test programs, and a folder to work in, which is emptied first.
 program=$(realpath "$1")
 PATH=$(realpath "$2"):$PATH
 work=$(realpath -m "$3")

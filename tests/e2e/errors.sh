@@ -1,5 +1,6 @@
 #!/bin/bash
-# errors.sh PROGRAM TOOLS WORK: what goes wrong is said in one line, has its own exit code and leaves nothing behind.
+# errors.sh PROGRAM TOOLS WORK: what goes wrong is said in one line, has its own exit code and leaves
+# nothing behind.
 set -u
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
@@ -15,8 +16,8 @@ listing() {
     find "$work" -path "$work/said.txt" -prune -o -printf '%p %y %s\n' | sort
 }
 
-# run CODE WORD ARGUMENTS...: the exit code, exactly one error line, which contains WORD (none if CODE is 0), nothing on
-# stderr that is not the program's own, no file added, removed or resized.
+# run CODE WORD ARGUMENTS...: the exit code, exactly one error line, which contains WORD (none if CODE is
+# 0), nothing on stderr that is not the program's own, no file added, removed or resized.
 run() {
     local code=$1 word=$2 before got errors
     shift 2

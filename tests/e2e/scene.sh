@@ -1,7 +1,7 @@
 #!/bin/bash
-# scene.sh PROGRAM TOOLS WORK: a film whose depth and right eye are exactly known. With its depth imported, the made
-# right eye must reach 38 dB where the left eye sees anything and 28 dB overall; what doing nothing and the depth
-# network reach is printed beside it.
+# scene.sh PROGRAM TOOLS WORK: a film whose depth and right eye are exactly known. With its depth imported,
+# the made right eye must reach 38 dB where the left eye sees anything and 28 dB overall; what doing nothing
+# and the depth network reach is printed beside it.
 set -u
 . "$(dirname "$0")/common.bash"
 film=$work/film
