@@ -21,6 +21,7 @@ typedef struct console {
     bool done;               /* the signal thread may go */
     double shown;            /* when the last line was printed */
     int errors, signal;
+    double signalled; /* when the signal came */
 } console;
 
 static void erase(console *t)
@@ -134,11 +135,15 @@ static void *receive_signals(void *opaque)
         pthread_mutex_lock(&t->lock);
         done = t->done;
         if (!done) {
-            if (t->signal)
+            if (!t->signal) {
+                t->signal = sig;
+                t->signalled = sc_now();
+                if (t->converter)
+                    sc_cancel(t->converter);
+            } else if (sc_now() - t->signalled > 0.5) {
+                /* not at once: timeout(1) tells the process and then its group, one wish twice */
                 _exit(128 + sig);
-            t->signal = sig;
-            if (t->converter)
-                sc_cancel(t->converter);
+            }
         }
         pthread_mutex_unlock(&t->lock);
     }
