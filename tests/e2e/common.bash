@@ -6,8 +6,6 @@ PATH=$(realpath "$2"):$PATH
 work=$(realpath -m "$3")
 rm -rf "$work"
 mkdir -p "$work"
-# A machine that runs tests is often busy: threads that wait let others work instead of spinning.
-export OMP_WAIT_POLICY=passive
 
 # convert ARGUMENTS...: runs the program; if it fails, what it said is shown.
 convert() {
