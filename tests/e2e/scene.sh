@@ -23,9 +23,9 @@ report() { # NAME FILM
 # shellcheck disable=SC2086
 made exact --depth "$film/depth.mkv" $options
 made default --export-depth "$film/network.mkv"
-fit "$film/network.mkv" "$film/depth.mkv" "$film/fitted.mkv" >"$work/fit.txt" || exit 1
+fit "$film/network.mkv" "$film/depth.mkv" "$film/fitted_depth.mkv" >"$work/fit.txt" || exit 1
 # shellcheck disable=SC2086
-made fitted --depth "$film/fitted.mkv" $options
+made fitted --depth "$film/fitted_depth.mkv" $options
 
 report "left eye, nothing done" "$film/left.mkv"
 report "depth network, default options" "$film/default.mkv"
