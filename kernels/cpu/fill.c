@@ -171,13 +171,19 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
     }
 }
 
+/* Whether row y shows anything that no run of holes takes in: at an edge, or wider than CLOSE. */
 static bool row_seen(const sc_fill_args *a, int64_t y)
 {
-    const float *hole = sc_row(a->hole, y);
+    const int64_t w = a->x.dim[1];
 
-    for (int64_t c = 0; y >= 0 && y < a->x.dim[0] && c < a->x.dim[1]; c++)
-        if (hole[c] < 0.5f)
+    if (y < 0 || y >= a->x.dim[0])
+        return false;
+    const float *hole = sc_row(a->hole, y);
+    for (int64_t c = 0, seen = 0; c < w; c++) {
+        seen = hole[c] < 0.5f ? seen + 1 : 0;
+        if (seen > CLOSE || (seen && (seen == c + 1 || c == w - 1)))
             return true;
+    }
     return false;
 }
 

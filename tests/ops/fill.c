@@ -50,8 +50,41 @@ static void some_holes(check *c, int h, int w, bool prev, bool in_place)
     free(hole);
 }
 
+/* Rows that show single pixels only, rows that show nothing, and one that serves them all. */
+static void torn(check *c, int h, int w)
+{
+    const size_t n = (size_t)h * (size_t)w;
+    float *hole = malloc(n * sizeof(*hole));
+
+    if (!hole)
+        exit(1);
+    check_begin(c, "fill", "%dx%d torn", w, h);
+    for (int i = 0; i < h * w; i++)
+        hole[i] = i / w == h / 2 ? i % w > w / 3 : i % w % 2 != 1 || i / w % 3 == 0;
+    const pair x = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 3)),
+               d = check_uniform(c, SC_F32, 0, 8, SC_DIMS(h, w, 1));
+    const pair o = check_values(c, SC_F32, hole, SC_DIMS(h, w, 1));
+    const pair work = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 7));
+    const pair y = check_output(c, SC_F32, SC_DIMS(h, w, 3)),
+               y_disp = check_output(c, SC_F32, SC_DIMS(h, w, 1));
+    const pair mask = check_output(c, SC_F32, SC_DIMS(h, w, 1));
+
+    while (check_run(c))
+        sc_fill_into(c->x, &(sc_fill_args){ .y = at(c, y),
+                                            .y_disp = at(c, y_disp),
+                                            .mask = at(c, mask),
+                                            .x = at(c, x),
+                                            .disp = at(c, d),
+                                            .hole = at(c, o),
+                                            .work = at(c, work) });
+    check_end(c, &(check_tol){ .k = 81 });
+    free(hole);
+}
+
 void check_fill(check *c)
 {
+    torn(c, 9, 70);
+    torn(c, 1, 70);
     some_holes(c, 1, 1, false, false);
     some_holes(c, 1, 9, false, false);
     some_holes(c, 40, 1, false, true);
