@@ -82,17 +82,33 @@ static void update_shares(sc_converter *c)
     pthread_mutex_unlock(&c->progress_lock);
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat s, t;
+
+    return a && b &&
+           (!strcmp(a, b) || (!stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino));
+}
+
 static int check_settings(const sc_converter *c)
 {
     const sc_settings *s = &c->set;
-    struct stat in, out;
+    const struct {
+        const char *name, *path;
+    } file[] = { { "input", s->input },
+                 { "--depth", s->depth_file },
+                 { "output", s->output }, /* from here on written to */
+                 { "--export-depth", s->export_depth } };
+    struct stat models;
 
     if (!s->input || (!s->output && !s->discard))
         return sc_fail(&c->log, SC_ERR_USAGE, "convert", "an input and an output file are needed");
-    if (!s->discard && !stat(s->input, &in) && !stat(s->output, &out) && in.st_dev == out.st_dev &&
-        in.st_ino == out.st_ino)
-        return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: input and output are the same file", s->output);
-    if (s->models && (stat(s->models, &in) || !S_ISDIR(in.st_mode)))
+    for (int i = 2; i < SC_COUNT(file); i++)
+        for (int k = 0; k < i; k++)
+            if (same_file(file[i].path, file[k].path))
+                return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: %s and %s are the same file",
+                               file[i].path, file[k].name, file[i].name);
+    if (s->models && (stat(s->models, &models) || !S_ISDIR(models.st_mode)))
         return sc_fail(&c->log, SC_ERR_WEIGHTS, "convert", "--models: \"%s\" is not a folder", s->models);
     return 0;
 }

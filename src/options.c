@@ -129,7 +129,7 @@ const sc_option sc_option_table[] = {
       .group = DEPTH,
       IN(export_depth),
       .unit = "FILE",
-      .help = "write the depth as lossless gray16 video (.mov and .nut keep timestamps exactly)" },
+      .help = "write the depth as gray16 FFV1 (.nut keeps timestamps exactly, .mkv to 1 ms)" },
     { .name = "--depth-size",
       .type = SC_INT,
       .group = DEPTH,

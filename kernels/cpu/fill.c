@@ -14,10 +14,9 @@
 
 enum {
     CLOSE = 2, /* seen pieces this narrow between holes are mixed pixels torn off an edge */
-    EDGE = 2,  /* columns beyond the hole into which the near surface has bled */
     LOOK = 12, /* columns of background that tell whether it moved */
-    SOFT = 2,  /* columns of distance that widen the average by one pixel each way */
-    REACH = 4, /* the widest average */
+    SOFT = 2,  /* columns of distance per pixel of averaging radius: 1.3 dB better in holes than none */
+    REACH = 4, /* the widest average: 0.1 dB less than 6, in half the time */
     WORK = 7,
 };
 
@@ -25,7 +24,6 @@ static const float SAME = 1.0f;                  /* pixels of disparity within w
 static const float STILL = 0.02f, MOVED = 0.06f; /* mean differences of colour: above noise; a real change */
 static const float KEEP = 0.97f; /* of the frame before: what is wrong fades within some 30 frames */
 static const float DARK = 0.02f; /* a brightness below which a quotient means nothing */
-static const float edge_mask[EDGE] = { 1, 0.5f }; /* from the hole outwards */
 
 typedef struct run { /* columns of a row that are filled, and the background that is continued into them */
     int64_t begin, end;
@@ -34,6 +32,14 @@ typedef struct run { /* columns of a row that are filled, and the background tha
     int64_t edge;         /* columns of the run that lie beyond the hole */
     float disp, limit;    /* its disparity there; what is nearer is not background */
 } run;
+
+/* Columns beyond a hole into which the near surface has bled. Depth comes at one size, so that its edges are
+ * the coarser the larger the picture. Over Middlebury's Motorcycle, 741 wide, two took 1.0 to 1.4 dB of error
+ * out of such columns with depth at a third of its size, and put 0.4 dB in with its exact depth. */
+static int64_t edge_width(int64_t w)
+{
+    return SC_MAX(2, w / 512);
+}
 
 /* The background of the hole [b, e) on one side of it. */
 static run make_run(const sc_fill_args *a, int64_t y, int64_t b, int64_t e, run r)
@@ -54,7 +60,7 @@ static run make_run(const sc_fill_args *a, int64_t y, int64_t b, int64_t e, run 
     r.disp = disp[r.from];
     r.limit = SC_MAX(r.limit, r.disp);
     for (int64_t c = r.from; c >= 0 && c < w && hole[c] < 0.5f && disp[c] <= r.limit; c += r.step)
-        if (++r.length == e - b + EDGE)
+        if (++r.length == e - b + edge_width(w))
             break;
     return r;
 }
@@ -133,7 +139,7 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
     const bool right = b == 0 || (e < w && disp[r] < disp[l]);
     const float far = disp[right ? r : l], near = inside ? disp[right ? l : r] : far;
     /* In a crack of one surface nothing has bled; a wider hole in it was hidden by something thin. */
-    const int64_t edge = one && e - b == 1 ? 0 : EDGE;
+    const int64_t edge = one && e - b == 1 ? 0 : edge_width(w);
     const run end = { .edge = edge, .limit = far + SC_MAX(2 * SAME, (near - far) / 2) };
     run bg = end, other = end;
 
@@ -152,7 +158,7 @@ static void fill_hole(const sc_fill_args *a, int64_t y, int64_t from, int64_t b,
         float m = out < 0 && !near_end ? 1 : hole[c];
 
         if (out >= 0 && c >= first && c < last)
-            m = SC_MAX(m, edge_mask[out]);
+            m = SC_MAX(m, out + 1 < edge ? 1 : 0.5f); /* the last one half */
         if (m <= *mask)
             continue;
         *mask = m;

@@ -108,17 +108,37 @@ static void depth_file_close(sc_stage *stage)
     free(s);
 }
 
+/* The file may cover the whole film, and is cut like it, or only the part of it that is converted, as a
+ * sidecar does that was exported with the same cut: its length tells. */
+static int open_reader(depth_file *s)
+{
+    const sc_settings *set = s->c->set;
+    sc_reader_options o = { .path = set->depth_file,
+                            .end = -1,
+                            .duration = -1,
+                            .threads = 1, /* grey pictures decode fast; the film needs the cores */
+                            .video_only = true,
+                            .picture_only = true };
+    int ret;
+
+    SC_TRY(sc_reader_open(&s->reader, &o, s->c->log));
+    if (sc_reader_info(s->reader)->frames > s->c->video->frames + 1) {
+        sc_reader_close(&s->reader);
+        o.start = set->start;
+        o.end = set->end;
+        o.duration = set->duration;
+        o.frames = set->frames;
+        SC_TRY(sc_reader_open(&s->reader, &o, s->c->log));
+    }
+    s->info = sc_reader_info(s->reader);
+    return 0;
+fail:
+    return ret == -ENOMEM ? ret
+                          : SC_ERR_DEPTH; /* its line is written; the exit code tells whose file it was */
+}
+
 int sc_depth_file_open(sc_stage **out, const sc_context *c, sc_stage *from)
 {
-    const sc_settings *set = c->set;
-    const sc_reader_options o = { .path = set->depth_file,
-                                  .start = set->start,
-                                  .end = set->end,
-                                  .duration = set->duration,
-                                  .frames = set->frames,
-                                  .threads = 1, /* grey pictures decode fast; the film needs the cores */
-                                  .video_only = true,
-                                  .picture_only = true };
     depth_file *s = calloc(1, sizeof(*s));
     int ret;
 
@@ -127,16 +147,12 @@ int sc_depth_file_open(sc_stage **out, const sc_context *c, sc_stage *from)
     *s = (depth_file){
         .stage = { .next = depth_file_next, .close = depth_file_close, .name = "depth", .from = from }, .c = c
     };
-    if ((ret = sc_reader_open(&s->reader, &o, c->log)) < 0) {
-        ret = ret == -ENOMEM ? ret
-                             : SC_ERR_DEPTH; /* its line is written; the exit code tells whose file it was */
-        goto fail;
-    }
-    s->info = sc_reader_info(s->reader);
+    SC_TRY(open_reader(s));
     SC_TRY(sc_packed_new(&s->packed, s->info->format, s->info->width, s->info->height));
     s->stage.arena = sc_measure(c->x, measure, s, NULL);
     SC_TRY(sc_reader_start(s->reader, NULL));
-    sc_log(c->log, SC_LOG_INFO, "depth", "from %s, %dx%d", set->depth_file, s->info->width, s->info->height);
+    sc_log(c->log, SC_LOG_INFO, "depth", "from %s, %dx%d", c->set->depth_file, s->info->width,
+           s->info->height);
     *out = &s->stage;
     return 0;
 fail:

@@ -17,7 +17,7 @@ static const float least_span = 0.25f;
 /* Weight of the new frame in the running mean: `still` where the picture rests, 1 where the colour of a pixel
  * or of a neighbour within REACH changed by `moved` (sum over channels; up to `noise` is none). */
 enum { REACH = 2 };
-static const float still = 0.4f, noise = 0.04f, moved = 0.16f;
+static const float still = 0.3f, noise = 0.04f, moved = 0.16f;
 
 static const float guide_range = 0.1f; /* colour distance that counts as an edge when upsampling */
 

@@ -1,13 +1,11 @@
 # shellcheck shell=bash
-# Sourced by the scripts here, each of which is called as SCRIPT PROGRAM TOOLS WORK: the program under test, the folder of
-# the test programs, and a folder to work in, which is emptied first.
+# Sourced by the scripts here, each of which is called as SCRIPT PROGRAM TOOLS WORK: the program under test,
+# the folder of the test programs, and a folder to work in, which is emptied first.
 program=$(realpath "$1")
 PATH=$(realpath "$2"):$PATH
 work=$(realpath -m "$3")
 rm -rf "$work"
 mkdir -p "$work"
-# A machine that runs tests is often busy: threads that wait let others work instead of spinning.
-export OMP_WAIT_POLICY=passive
 
 # convert ARGUMENTS...: runs the program; if it fails, what it said is shown.
 convert() {

@@ -1,5 +1,6 @@
 #!/bin/bash
-# errors.sh PROGRAM TOOLS WORK: what goes wrong is said in one line, has its own exit code and leaves nothing behind.
+# errors.sh PROGRAM TOOLS WORK: what goes wrong is said in one line, has its own exit code and leaves
+# nothing behind.
 set -u
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
@@ -15,8 +16,8 @@ listing() {
     find "$work" -path "$work/said.txt" -prune -o -printf '%p %y %s\n' | sort
 }
 
-# run CODE WORD ARGUMENTS...: the exit code, exactly one error line, which contains WORD (none if CODE is 0), nothing on
-# stderr that is not the program's own, no file added, removed or resized.
+# run CODE WORD ARGUMENTS...: the exit code, exactly one error line, which contains WORD (none if CODE is
+# 0), nothing on stderr that is not the program's own, no file added, removed or resized.
 run() {
     local code=$1 word=$2 before got errors
     shift 2
@@ -100,6 +101,9 @@ name="too many files" && run 2 third.mkv film.mp4 out.mkv third.mkv
 name="unknown encoder" && run 2 libnothing film.mp4 out.mkv -c:v libnothing
 name="unknown pixel format" && run 2 yuv12345 film.mp4 out.mkv -pix_fmt yuv12345
 name="output onto the input" && run 2 film.mp4 -y film.mp4 film.mp4
+name="depth onto the film" && run 2 film.mp4 -y film.mp4 out.mkv --export-depth film.mp4
+name="depth onto the output" && run 2 out.mkv film.mp4 out.mkv --export-depth out.mkv
+name="output onto the depth" && run 2 depth.mkv -y film.mp4 depth/depth.mkv --depth depth/depth.mkv
 name="unknown device" && run 7 sofa film.mp4 out.mkv --device sofa
 
 # Weights.
@@ -145,6 +149,7 @@ interrupted() { # SIGNAL CODE PARTIAL: after the first frame is written if PARTI
         sleep 0.1
     done
     kill -s "$1" $child
+    kill -s "$1" $child # twice at once, as timeout(1) does
     wait $child
     got=$?
     if [ $got != "$2" ]; then

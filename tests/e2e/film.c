@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <libavformat/avformat.h>
 #include <libavutil/imgutils.h>
 
 #include "../../src/base.h"
@@ -63,6 +64,7 @@ void film_render(const bench *b, const char *name, const sc_scene *s, int from, 
                                  .codec = mp4 ? "libx264" : "ffv1",
                                  .filter = filter,
                                  .fps = SC_SCENE_FPS,
+                                 .uneven = mp4,
                                  .tone = mp4 };
     sc_movie_out *out = NULL;
     assert_int_equal(sc_movie_create(&out, &o), 0);
@@ -97,6 +99,33 @@ void film_free(film *f)
 {
     while (f->count > 0)
         av_frame_free(&f->frame[--f->count]);
+}
+
+uint8_t *film_sound(const bench *b, const char *name, size_t *bytes, int *packets)
+{
+    char path[PATH];
+    AVFormatContext *file = NULL;
+    AVPacket *p = av_packet_alloc();
+    uint8_t *all = NULL;
+    assert_non_null(p);
+    assert_true(avformat_open_input(&file, join(path, b, name), NULL, NULL) >= 0);
+    assert_true(avformat_find_stream_info(file, NULL) >= 0);
+    const int stream = av_find_best_stream(file, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+    assert_true(stream >= 0);
+    *bytes = 0;
+    *packets = 0;
+    for (; av_read_frame(file, p) >= 0; av_packet_unref(p)) {
+        if (p->stream_index != stream)
+            continue;
+        all = realloc(all, *bytes + (size_t)p->size);
+        assert_non_null(all);
+        memcpy(all + *bytes, p->data, (size_t)p->size);
+        *bytes += (size_t)p->size;
+        ++*packets;
+    }
+    av_packet_free(&p);
+    avformat_close_input(&file);
+    return all;
 }
 
 static uint8_t *coded_values(const AVFrame *f, int *size)
@@ -169,8 +198,6 @@ static _Noreturn void execute(const bench *b, const char *in, const char *out, c
     for (char *w = strtok(words, " "); w && argc < 63 && used < 16; w = strtok(NULL, " "))
         argv[argc++] = *w == '@' ? join(paths[used++], b, w + 1) : w;
     argv[argc] = NULL;
-    /* A machine that runs tests is often busy: threads that wait let others work instead of spinning. */
-    setenv("OMP_WAIT_POLICY", "passive", 1);
     if (freopen(log, "w", stderr) && freopen("/dev/null", "r", stdin) && freopen("/dev/null", "w", stdout))
         execv(b->program, argv);
     _exit(127);

@@ -17,14 +17,17 @@ typedef struct film {
     int count;
 } film;
 
-/* Frames [from, to) of the scene's left eye as FOLDER/name, by FFV1 (a .mp4: by H.264, with a tone) after
- * `filter`. With `disparity`: its disparity in gray16 instead. */
+/* Frames [from, to) of the scene's left eye as FOLDER/name, by FFV1 (a .mp4: by H.264, uneven in time, with a
+ * tone) after `filter`. With `disparity`: its disparity in gray16 instead. */
 void film_render(const bench *b, const char *name, const sc_scene *s, int from, int to, const char *filter,
                  bool disparity);
 
 /* All frames of FOLDER/name after `filter`. Fails the test if it cannot be read. */
 film film_read(const bench *b, const char *name, const char *filter);
 void film_free(film *f);
+
+/* All packets of the sound of FOLDER/name: their bytes in a row, to be freed, and how many. */
+uint8_t *film_sound(const bench *b, const char *name, size_t *bytes, int *packets);
 
 /* Whether every coded value is the same; if not, says where the first difference is. */
 bool film_same(const film *a, const film *b);

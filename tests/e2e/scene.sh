@@ -1,7 +1,7 @@
 #!/bin/bash
-# scene.sh PROGRAM TOOLS WORK: a film whose depth and right eye are exactly known. With its depth imported, the made
-# right eye must reach 38 dB where the left eye sees anything and 28 dB overall; what doing nothing and the depth
-# network reach is printed beside it.
+# scene.sh PROGRAM TOOLS WORK: a film whose depth and right eye are exactly known. With its depth imported,
+# the made right eye must reach 38 dB where the left eye sees anything and 28 dB overall; what doing nothing
+# and the depth network reach is printed beside it.
 set -u
 . "$(dirname "$0")/common.bash"
 film=$work/film
@@ -23,9 +23,9 @@ report() { # NAME FILM
 # shellcheck disable=SC2086
 made exact --depth "$film/depth.mkv" $options
 made default --export-depth "$film/network.mkv"
-fit "$film/network.mkv" "$film/depth.mkv" "$film/fitted.mkv" >"$work/fit.txt" || exit 1
+fit "$film/network.mkv" "$film/depth.mkv" "$film/fitted_depth.mkv" >"$work/fit.txt" || exit 1
 # shellcheck disable=SC2086
-made fitted --depth "$film/fitted.mkv" $options
+made fitted --depth "$film/fitted_depth.mkv" $options
 
 report "left eye, nothing done" "$film/left.mkv"
 report "depth network, default options" "$film/default.mkv"

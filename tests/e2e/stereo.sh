@@ -1,7 +1,7 @@
 #!/bin/bash
-# stereo.sh PROGRAM TOOLS WORK: real pairs. Scale and shift of the disparity are fitted once a clip; then the made
-# right eye must be nearer to the true one than the left eye unchanged is, in PSNR and in SSIM. The pairs are found
-# through SC_TEST_DATA (its folder `stereo`); without it the test is skipped.
+# stereo.sh PROGRAM TOOLS WORK: real pairs. Scale and shift of the disparity are fitted once a clip; then
+# the made right eye must be nearer to the true one than the left eye unchanged is, in PSNR and in SSIM. The
+# pairs are found through SC_TEST_DATA (its folder `stereo`); without it the test is skipped.
 set -u
 . "$(dirname "$0")/common.bash"
 failed=0
@@ -18,14 +18,15 @@ report() { # NAME MADE TRUE FRAMES: sets $result
 }
 
 must_beat() { # RESULT FLOOR
-    if ! above "$(value psnr "$1")" "$(value psnr "$2")" || ! above "$(value ssim "$1")" "$(value ssim "$2")"; then
+    if ! above "$(value psnr "$1")" "$(value psnr "$2")" ||
+        ! above "$(value ssim "$1")" "$(value ssim "$2")"; then
         echo "FAILED: not better than the left eye unchanged"
         failed=1
     fi
 }
 
-# One still with true disparity, here 0..64 px. What the stereo matcher could not see counts as far as its farther
-# neighbour for rendering, and not at all for the fit.
+# One still with true disparity, here 0..64 px. What the stereo matcher could not see counts as far as its
+# farther neighbour for rendering, and not at all for the fit.
 motorcycle() {
     local in=$pairs/motorcycle floor scale=64 width=741
     local strength
@@ -63,7 +64,8 @@ known = [[v if math.isfinite(v) else 0.0 for v in value[y * width:(y + 1) * widt
 write(sys.argv[3], known)
 write(sys.argv[2], [fill(row) for row in known])
 PYTHON
-    convert "$in/left.png" "$work/network.mkv" --layout right -c:v ffv1 --export-depth "$work/depth.mkv" || exit 1
+    convert "$in/left.png" "$work/network.mkv" --layout right -c:v ffv1 \
+        --export-depth "$work/depth.mkv" || exit 1
     fit "$work/depth.mkv" "$work/known.pgm" "$work/fitted.mkv" >"$work/fit.txt" || exit 1
     for depth in true.pgm fitted.mkv; do
         convert "$in/left.png" "$work/${depth%.*}_right.mkv" --layout right -c:v ffv1 --depth "$work/$depth" \
@@ -77,7 +79,8 @@ PYTHON
     must_beat "$result" "$floor"
 }
 
-# No truth but the right eye itself: a coarse grid, then a finer one around the best, on two frames of made depth.
+# No truth but the right eye itself: a coarse grid, then a finer one around the best, on two frames of made
+# depth.
 plaza() {
     local in=$pairs/vr180_plaza frames=24 floor best=0 options=
     convert "$in/left.mp4" "$work/default.mkv" --layout right -c:v ffv1 --frames $frames \
@@ -105,8 +108,8 @@ plaza() {
         done
     done
     read -r m c <<<"$options"
-    convert "$in/left.mp4" "$work/fitted.mkv" --layout right -c:v ffv1 --frames $frames --depth "$work/plaza.mkv" \
-        --max-disparity "$m" --convergence "$c" || exit 1
+    convert "$in/left.mp4" "$work/fitted.mkv" --layout right -c:v ffv1 --frames $frames \
+        --depth "$work/plaza.mkv" --max-disparity "$m" --convergence "$c" || exit 1
     report "vr180_plaza: left eye, nothing done" "$in/left.mp4" "$in/right.mp4" $frames
     floor=$result
     report "vr180_plaza: built-in depth ($m %, $c)" "$work/fitted.mkv" "$in/right.mp4" $frames

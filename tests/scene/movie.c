@@ -201,7 +201,8 @@ static int put(sc_movie_out *c, AVFrame *f)
     AVFrame *filtered = av_frame_alloc();
     SC_TRY(filtered ? 0 : AVERROR(ENOMEM));
     if (f) {
-        f->pts = c->pictures++;
+        f->pts = c->pictures + (c->set.uneven ? c->pictures / 3 : 0);
+        c->pictures++;
         if (!c->graph.graph)
             SC_TRY(graph_open(&c->graph, f, (AVRational){ 1, c->set.fps }, c->set.filter));
     }

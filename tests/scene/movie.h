@@ -14,11 +14,13 @@ typedef struct sc_movie_out sc_movie_out;
 typedef struct sc_movie_options {
     const char *path, *codec, *filter;
     int fps;
+    bool uneven; /* every third picture stays twice as long */
     bool tone;
 } sc_movie_options;
 
 int sc_movie_create(sc_movie_out **o, const sc_movie_options *options);
-/* Encodes a picture; its pts is set to its number. All pictures of a file have the same size and format. */
+/* Encodes a picture; its pts is set to its time in units of 1 / fps. All pictures of a file have the same
+ * size and format. */
 int sc_movie_put(sc_movie_out *o, AVFrame *f);
 /* Writes the trailer, unless o failed before, and frees it; returns the first error of all. */
 int sc_movie_finish(sc_movie_out **o);
