@@ -1,7 +1,8 @@
 #!/bin/bash
 # gpu.sh PROGRAM TOOLS WORK: the chain on a GPU. Its right eyes are those of the CPU to 50 dB in fp32, and to 42 dB of
-# its own fp32 in tf32, fp16 and bf16; each comes out the same twice. With the built-in network over a rendered scene and the clips
-# in $SC_TEST_DATA/video, and with toy-sized networks of the published layout.
+# its own fp32 in tf32, fp16 and bf16; each comes out the same twice. With the built-in network, over a rendered scene
+# and the clips in $SC_TEST_DATA/video. Toy-sized networks of the published layout have random weights, which blow
+# rounding errors up: with these fp32 alone is compared.
 set -u
 . "$(dirname "$0")/common.bash"
 passed=0 failed=0
@@ -44,7 +45,7 @@ check() {
         fi
         if [ $precision = fp32 ]; then
             compare "$name, fp32 against the CPU" fp32 cpu $least_fp32
-        else
+        elif [ "$name" != toys ]; then
             compare "$name, $precision against fp32" $precision fp32 $least_narrow
         fi
         if cmp -s "$work/$precision.nut" "$work/again.nut"; then
@@ -72,7 +73,7 @@ if [ -n "${SC_TEST_DATA:-}" ]; then
     done
 fi
 golden --models "$work/models" "$(dirname "$0")/../golden/data" || exit 1
-check "toy networks" "$work/scene/left.mkv" --models "$work/models" --frames 6 --depth-window 4 --depth-overlap 1 \
+check toys "$work/scene/left.mkv" --models "$work/models" --frames 6 --depth-window 4 --depth-overlap 1 \
     --depth-steps 2 --inpaint-window 4 --inpaint-overlap 1 --inpaint-steps 2 --inpaint-tile 256
 
 echo "$passed passed, $failed failed"
