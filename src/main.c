@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "options.h"
 
 /* stderr, shared by the log (any thread), the progress line (the writing thread) and the signal thread. */
@@ -238,6 +239,14 @@ static void print_version(void)
            f & 255, v >> 16, v >> 8 & 255, v & 255, d->major, d->minor, d->patch);
 }
 
+static int bench(sc_options *o)
+{
+    console t = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+    o->set.log = (sc_logger){ .write = write_log, .opaque = &t, .level = o->log_level };
+    return exit_code(sc_bench(stdout, o->report, &o->set), 0);
+}
+
 /* OpenMP's threads spin while they wait, which takes the cores from decoder and encoder: 83 s instead of 10
  * for 40 frames of 720p on two shared cores. libgomp asks for its policy before main(), so the program starts
  * once more. */
@@ -262,15 +271,17 @@ int main(int argc, char **argv)
         fprintf(stderr, "[error] options: %s\n", error);
         return 2;
     }
-    if (!o.help && !o.version && !o.print_config) {
+    if (!o.help && !o.version && !o.info && !o.print_config) {
         wait_without_spinning(argv);
-        return convert(&o);
+        return o.bench ? bench(&o) : convert(&o);
     }
     if (o.help)
         sc_options_help(stdout, o.help_full);
-    else if (o.version)
+    else if (o.version || o.info)
         print_version();
     else
         sc_options_print(stdout, &o);
+    if (o.info && !o.help)
+        sc_info(stdout);
     return fflush(stdout) ? 1 : 0;
 }

@@ -307,7 +307,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
             return complain(error, size, "unexpected \"%s\" after %s and %s", argv[i], file[0], file[1]);
         }
     }
-    if (o->help || o->version)
+    if (o->help || o->version || o->info)
         return 0;
     for (int i = 0; i < files; i++) {
         if (o->set.input && o->set.output)
@@ -317,7 +317,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
         *(o->set.input ? &o->set.output : &o->set.input) = file[i];
     }
     SC_TRY(check_together(&o->set, error, size));
-    if (!o->set.input && o->print_config)
+    if (o->bench || (!o->set.input && o->print_config))
         return 0;
     if (!o->set.input)
         return complain(error, size, "an input is missing: stereocrafter [options] INPUT [OUTPUT]");

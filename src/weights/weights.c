@@ -27,7 +27,8 @@ struct sc_loader {
     sc_exec *x;
     sc_dtype store;
     char name[MAX_PATH];
-    sc_st_file *file; /* NULL: shape-only */
+    sc_st_file *file; /* NULL: shape-only, or: */
+    bool random;
     int files;
     request *request;
     size_t requests, capacity;
@@ -204,6 +205,14 @@ int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *
     return 0;
 }
 
+int sc_loader_open_random(sc_loader **ld, sc_exec *x, sc_dtype store, const sc_logger *log)
+{
+    if (!(*ld = new_loader("random weights", 0, x, store, log)))
+        return -ENOMEM;
+    (*ld)->random = true;
+    return 0;
+}
+
 int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const char *name, sc_exec *x,
                           sc_dtype store, const sc_logger *log)
 {
@@ -299,7 +308,7 @@ static bool direct(const request *r)
     return r->to->dtype == r->view.dtype && sc_tensor_packed(r->view);
 }
 
-/* Queues t for *to, whose type and shape are set. */
+/* Queues t (NULL: random numbers) for *to, whose type and shape are set. */
 static void enqueue(sc_loader *ld, sc_tensor *to, const sc_st_tensor *t, sc_tensor view)
 {
     if (ld->requests == ld->capacity) {
@@ -316,7 +325,12 @@ static void enqueue(sc_loader *ld, sc_tensor *to, const sc_st_tensor *t, sc_tens
     *r = (request){ .to = to, .from = t, .view = view, .offset = ld->size };
     ld->size += (sc_tensor_bytes(*to) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (!direct(r))
-        ld->staging = SC_MAX(ld->staging, t->bytes);
+        ld->staging = SC_MAX(ld->staging, sc_tensor_bytes(view));
+}
+
+static sc_dtype type_of(const sc_st_tensor *t)
+{
+    return t ? (sc_dtype)t->dtype : SC_F32;
 }
 
 static void load_packed(sc_loader *ld, sc_tensor *to, int ndim, const int64_t *dim, const char *name)
@@ -325,8 +339,8 @@ static void load_packed(sc_loader *ld, sc_tensor *to, int ndim, const int64_t *d
     memcpy(shape[0], dim, (size_t)ndim * sizeof *dim);
     *to = sc_tensor_make(NULL, SC_F32, ndim, dim);
     const sc_st_tensor *t = want(ld, name, 1, &ndim, (const int64_t(*)[SC_MAX_DIM])shape);
-    if (t)
-        enqueue(ld, to, t, sc_tensor_make(NULL, (sc_dtype)t->dtype, ndim, dim));
+    if (t || ld->random)
+        enqueue(ld, to, t, sc_tensor_make(NULL, type_of(t), ndim, dim));
 }
 
 /* [o,i,kh,kw] of the file. A kernel without width may be written [o,i,kh,1,1], and one of a single tap [o,i]
@@ -369,8 +383,8 @@ void sc_load_linear(sc_loader *ld, sc_param *p, int64_t out, int64_t in, bool bi
 
     *p = (sc_param){ .w = sc_tensor_make(NULL, ld->store, SC_DIMS(out, in)) };
     const sc_st_tensor *t = want_matrix(ld, suffixed(name, stem, ".weight"), out, in);
-    if (t)
-        enqueue(ld, &p->w, t, sc_tensor_make(NULL, (sc_dtype)t->dtype, SC_DIMS(out, in)));
+    if (t || ld->random)
+        enqueue(ld, &p->w, t, sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in)));
     if (bias)
         load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
 }
@@ -385,8 +399,8 @@ void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, i
 
     *p = (sc_param){ .w = sc_tensor_make(NULL, ld->store, SC_DIMS(out, kh, kw, in)) };
     const sc_st_tensor *t = want_kernel(ld, suffixed(name, stem, ".weight"), out, in, kh, kw);
-    if (t) {
-        const sc_tensor oihw = sc_tensor_make(NULL, (sc_dtype)t->dtype, SC_DIMS(out, in, kh, kw));
+    if (t || ld->random) {
+        const sc_tensor oihw = sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in, kh, kw));
         enqueue(ld, &p->w, t, sc_permute(oihw, to_ohwi));
     }
     if (bias)
@@ -474,6 +488,15 @@ static int check_all_used(sc_loader *ld)
                    before > LISTED || ld->problems - before > LISTED ? "; ..." : "");
 }
 
+/* Numbers that keep the size of what passes through. */
+static void fill_random(sc_exec *x, sc_tensor flat, const sc_tensor *shape, size_t i)
+{
+    const double inputs = (double)flat.dim[0] / (double)shape->dim[0];
+
+    sc_randn_into(x, flat, i, 0);
+    sc_axpby_into(x, flat, shape->ndim > 1 ? (float)(1 / sqrt(inputs)) : 0.5f, flat, 0, SC_NONE, SC_ACT_NONE);
+}
+
 static int read_all(sc_loader *ld, char **block)
 {
     sc_exec *x = ld->x;
@@ -490,7 +513,11 @@ static int read_all(sc_loader *ld, char **block)
         const int64_t n = sc_tensor_count(r->view);
         r->to->data = *block ? *block + r->offset : NULL;
         r->view.data = direct(r) ? r->to->data : staging;
-        sc_upload(x, sc_tensor_make(r->view.data, r->view.dtype, 1, &n), r->from->data);
+        const sc_tensor flat = sc_tensor_make(r->view.data, r->view.dtype, 1, &n);
+        if (r->from)
+            sc_upload(x, flat, r->from->data);
+        else
+            fill_random(x, flat, r->to, i);
         if (!direct(r))
             sc_copy_into(x, *r->to, r->view);
     }
@@ -512,7 +539,7 @@ int sc_loader_finish(sc_loader **ld, void **block, int64_t *params)
     int ret;
 
     SC_TRY(check_all_used(*ld));
-    if ((*ld)->file)
+    if ((*ld)->file || (*ld)->random)
         SC_TRY(read_all(*ld, &all));
     *block = all;
     *params = n;

@@ -23,6 +23,9 @@ int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *
 int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const char *name, sc_exec *x,
                           sc_dtype store, const sc_logger *log);
 
+/* A loader that has every tensor, of random numbers, the same each time: for measuring without a file. */
+int sc_loader_open_random(sc_loader **ld, sc_exec *x, sc_dtype store, const sc_logger *log);
+
 /* On success ownership of the one device block that holds all weights passes to *block (free with
  * sc_loader_free); *params is the number of parameters asked for. Closes the loader either way. */
 int sc_loader_finish(sc_loader **ld, void **block, int64_t *params);

@@ -1,0 +1,410 @@
+#include "bench.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nets/clip.h"
+#include "nets/quick.h"
+#include "nets/unet.h"
+#include "nets/vae.h"
+#include "precision.h"
+
+enum { SCHEMA = 1, ROUNDS = 20, LATENT = 8 /* pixels of a latent */ };
+static const double patience = 2; /* seconds after which a case is timed no further */
+
+typedef enum kind { QUICK, CLIP, ENCODE, DECODE, UNET } kind;
+
+/* frames x h x w of the pictures that a network is about; on the CPU its widths are divided too. */
+static const struct bench_case {
+    const char *name;
+    kind kind;
+    int size[2][3], divide; /* on the CPU, on a GPU; of widths on the CPU */
+} cases[] = {
+    { "quick (built in)", QUICK, { { 1, 192, 336 }, { 1, 192, 336 } }, 1 },
+    { "clip", CLIP, { { 1, 64, 64 }, { 1, 576, 1024 } }, 16 },
+    { "vae encode", ENCODE, { { 1, 64, 64 }, { 1, 576, 1024 } }, 4 },
+    { "vae decode", DECODE, { { 2, 64, 64 }, { 8, 576, 1024 } }, 4 },
+    { "unet", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5 },
+};
+static const char *const precisions[] = { "fp32", "tf32", "fp16", "bf16" };
+
+typedef struct net {
+    const struct bench_case *c;
+    int frames, h, w;
+    sc_quick *quick;
+    sc_clip *clip;
+    sc_vae *vae;
+    sc_unet *unet;
+    sc_tensor in, context, out; /* f32 */
+} net;
+
+typedef struct result {
+    double seconds[ROUNDS];
+    int rounds;
+    int64_t flops;
+    size_t bytes; /* weights and working memory */
+    double error; /* against fp32: |out - ref| / |ref| */
+} result;
+
+static int open_unet(net *n, sc_loader **ld, sc_exec *x, int divide)
+{
+    sc_unet_config c;
+
+    sc_unet_config_read(&c, NULL);
+    for (int i = 0; i < SC_UNET_LEVELS; i++) {
+        c.num_attention_heads[i] = SC_MAX(c.num_attention_heads[i] / divide, 1);
+        c.block_out_channels[i] = 64 * c.num_attention_heads[i];
+    }
+    return sc_unet_open(&n->unet, &c, ld, x);
+}
+
+static int open_vae(net *n, sc_loader **ld, sc_exec *x, int divide)
+{
+    sc_vae_config c;
+
+    sc_vae_config_read(&c, NULL);
+    for (int i = 0; i < SC_VAE_LEVELS; i++)
+        c.block_out_channels[i] /= divide;
+    return sc_vae_open(&n->vae, &c, ld, x);
+}
+
+static int open_clip(net *n, sc_loader **ld, sc_exec *x, int divide)
+{
+    sc_clip_config c;
+
+    sc_clip_config_read(&c, NULL);
+    c.hidden_size /= divide;
+    c.intermediate_size /= divide;
+    c.num_attention_heads /= divide;
+    c.num_hidden_layers /= divide;
+    return sc_clip_open(&n->clip, &c, ld, x);
+}
+
+static int open_net(net *n, sc_exec *x, sc_dtype store, bool large)
+{
+    const int divide = large ? 1 : n->c->divide;
+    sc_loader *ld = NULL;
+    int ret;
+
+    if (n->c->kind == QUICK)
+        return sc_quick_open(&n->quick, x, store, x->log);
+    if ((ret = sc_loader_open_random(&ld, x, store, x->log)) < 0)
+        return ret;
+    return n->c->kind == UNET   ? open_unet(n, &ld, x, divide)
+           : n->c->kind == CLIP ? open_clip(n, &ld, x, divide)
+                                : open_vae(n, &ld, x, divide);
+}
+
+static void close_net(net *n, sc_device *dev)
+{
+    sc_quick_close(&n->quick, dev);
+    sc_clip_close(&n->clip, dev);
+    sc_vae_close(&n->vae, dev);
+    sc_unet_close(&n->unet, dev);
+}
+
+static int64_t params(const net *n)
+{
+    return n->quick  ? sc_quick_params(n->quick)
+           : n->clip ? sc_clip_params(n->clip)
+           : n->vae  ? sc_vae_params(n->vae)
+                     : sc_unet_params(n->unet);
+}
+
+/* Tensors of the shapes that the network takes and makes; inputs hold random numbers. */
+static void make_tensors(sc_exec *x, net *n)
+{
+    const int64_t t = n->frames, h = n->h, w = n->w, lh = h / LATENT, lw = w / LATENT;
+    const bool latents = n->c->kind == UNET || n->c->kind == DECODE;
+
+    n->in = latents ? sc_new(x, SC_F32, SC_DIMS(t, lh, lw, n->unet ? 8 : 4))
+                    : sc_new(x, SC_F32, SC_DIMS(t, h, w, 3));
+    sc_randn_into(x, n->in, 1, 0);
+    if (n->c->kind == QUICK || n->c->kind == CLIP) /* pictures in 0..1 */
+        sc_axpby_into(x, n->in, 1, n->in, 0, SC_NONE, SC_ACT_SILU);
+    n->context = sc_new(x, SC_F32, SC_DIMS(t, 1024));
+    sc_randn_into(x, n->context, 2, 0);
+    n->out = n->clip    ? sc_new(x, SC_F32, SC_DIMS(t, sc_clip_get_config(n->clip)->projection_dim))
+             : n->quick ? sc_new(x, SC_F32, SC_DIMS(t, h, w, 1))
+             : n->c->kind == DECODE ? sc_new(x, SC_F32, SC_DIMS(t, h, w, 3))
+                                    : sc_new(x, SC_F32, SC_DIMS(t, lh, lw, 4));
+}
+
+static void forward(sc_exec *x, const net *n)
+{
+    const sc_unet_cond cond = { .context = n->context, .fps = 7, .motion = 127, .noise_aug = 0.02f };
+
+    if (n->quick)
+        sc_quick_forward(x, n->out, n->quick, n->in);
+    else if (n->clip)
+        sc_clip_embed(x, n->out, n->clip, n->in);
+    else if (n->unet)
+        sc_unet_forward(x, n->out, n->unet, n->in, 1, &cond);
+    else if (n->c->kind == DECODE)
+        sc_vae_decode(x, n->out, n->vae, n->in);
+    else
+        sc_vae_encode(x, n->out, n->vae, n->in);
+}
+
+static void measure(sc_exec *x, void *arg)
+{
+    net n = *(const net *)arg;
+
+    make_tensors(x, &n);
+    forward(x, &n);
+}
+
+/* |out - ref| / |ref|; *ref takes out where it is NULL. */
+static int compare(sc_exec *x, const net *n, double *error, float **ref)
+{
+    const int64_t count = sc_tensor_count(n->out);
+    float *out = malloc((size_t)count * sizeof(*out));
+    double e = 0, power = 0;
+    int ret;
+
+    if (!out)
+        return -ENOMEM;
+    sc_download(x, out, n->out);
+    SC_TRY(sc_exec_wait(x));
+    for (int64_t i = 0; *ref && i < count; i++) {
+        const double d = (double)out[i] - (*ref)[i];
+        e += d * d;
+        power += (double)(*ref)[i] * (*ref)[i];
+    }
+    *error = *ref ? sqrt(e / power) : 0;
+    if (!*ref) {
+        *ref = out;
+        return 0;
+    }
+fail:
+    free(out);
+    return ret;
+}
+
+static int time_net(sc_exec *x, net *n, result *r, float **ref)
+{
+    sc_stats stats;
+    const size_t arena = sc_measure(x, measure, n, &stats);
+    double begin;
+    int ret;
+
+    SC_TRY(arena ? sc_exec_reserve(x, arena) : -EINVAL);
+    r->flops = stats.flops;
+    r->bytes = arena + (size_t)params(n) * sc_dtype_size(x->act);
+    make_tensors(x, n);
+    forward(x, n); /* plans and caches */
+    SC_TRY(sc_exec_wait(x));
+    begin = sc_now();
+    for (r->rounds = 0; r->rounds < ROUNDS && sc_now() < begin + patience; r->rounds++) {
+        const double start = sc_now();
+        forward(x, n);
+        SC_TRY(sc_exec_wait(x));
+        r->seconds[r->rounds] = sc_now() - start;
+    }
+    SC_TRY(compare(x, n, &r->error, ref));
+fail:
+    sc_pop(x, (sc_mark){ 0 });
+    return ret;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double d = *(const double *)a - *(const double *)b;
+    return (d > 0) - (d < 0);
+}
+
+static double quantile(const result *r, double q)
+{
+    return r->seconds[(int)(q * (r->rounds - 1) + 0.5)];
+}
+
+static void report_net(FILE *f, cJSON *rows, const net *n, const char *precision, result *r)
+{
+    char shape[64];
+    cJSON *row = cJSON_CreateObject();
+
+    qsort(r->seconds, (size_t)r->rounds, sizeof(*r->seconds), by_size);
+    const double ms = 1e3 * quantile(r, 0.5), tflops = 1e-12 * (double)r->flops / quantile(r, 0.5);
+    snprintf(shape, sizeof(shape), "%dx%dx%d", n->frames, n->w, n->h);
+    fprintf(f, "%-17s %-13s %-5s %10.2f %10.2f %10.2f %9.2f %9.0f %9.1e\n", n->c->name, shape, precision, ms,
+            1e3 * quantile(r, 0.1), 1e3 * quantile(r, 0.9), tflops, (double)r->bytes / (1 << 20), r->error);
+    fflush(f);
+    cJSON_AddStringToObject(row, "net", n->c->name);
+    cJSON_AddStringToObject(row, "shape", shape);
+    cJSON_AddStringToObject(row, "precision", precision);
+    cJSON_AddNumberToObject(row, "median_ms", ms);
+    cJSON_AddNumberToObject(row, "p10_ms", 1e3 * quantile(r, 0.1));
+    cJSON_AddNumberToObject(row, "p90_ms", 1e3 * quantile(r, 0.9));
+    cJSON_AddNumberToObject(row, "tflops", tflops);
+    cJSON_AddNumberToObject(row, "memory_mib", (double)r->bytes / (1 << 20));
+    cJSON_AddNumberToObject(row, "error", r->error);
+    cJSON_AddItemToArray(rows, row);
+}
+
+/* One network in one precision; 1 if the device does not have it. */
+static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct bench_case *c,
+                     const char *precision, float **ref)
+{
+    sc_device_options o = { .name = s->device, .threads = s->threads };
+    sc_device *dev = NULL;
+    sc_exec x = { 0 };
+    sc_precision p;
+    net n = { .c = c };
+    result r = { 0 };
+    int ret;
+
+    SC_TRY(sc_precision_parse(&p, precision, &s->log));
+    o.tf32 = p.tf32;
+    SC_TRY(sc_device_open(&dev, &o, &s->log));
+    const bool large = strncmp(dev->name, "cpu", 3) != 0;
+    if (!(dev->dtypes & 1u << p.net[0].act) || (p.tf32 && !large)) {
+        sc_device_close(&dev);
+        return 1;
+    }
+    n.frames = c->size[large][0];
+    n.h = c->size[large][1];
+    n.w = c->size[large][2];
+    SC_TRY(sc_exec_open(&x, dev, &s->log, p.net[0].act, 0));
+    SC_TRY(open_net(&n, &x, p.net[0].weight, large));
+    SC_TRY(time_net(&x, &n, &r, ref));
+    report_net(f, rows, &n, precision, &r);
+fail:
+    if (dev)
+        close_net(&n, dev);
+    if (x.dev)
+        sc_exec_close(&x);
+    sc_device_close(&dev);
+    return ret;
+}
+
+static void keep_progress(void *opaque, const sc_progress *p)
+{
+    *(sc_progress *)opaque = *p;
+}
+
+static int bench_chain(FILE *f, cJSON *rows, const sc_settings *from, const char *precision)
+{
+    sc_converter *c = NULL;
+    sc_settings s = *from;
+    sc_progress p = { 0 };
+    int ret;
+
+    s.discard = 1;
+    s.precision = precision;
+    s.progress = keep_progress;
+    s.progress_opaque = &p;
+    SC_TRY(sc_open(&c, &s));
+    SC_TRY(sc_run(c));
+    if (p.seconds > 0) {
+        cJSON *row = cJSON_CreateObject(), *stages = cJSON_AddObjectToObject(row, "share");
+
+        cJSON_AddStringToObject(row, "precision", precision);
+        cJSON_AddNumberToObject(row, "frames", (double)p.frame);
+        cJSON_AddNumberToObject(row, "fps", (double)p.frame / p.seconds);
+        fprintf(f, "chain, %s: %.2f frames a second over %lld frames:", precision,
+                (double)p.frame / p.seconds, (long long)p.frame);
+        for (int i = 0; i < SC_COUNT(p.share) && p.stage_name[i]; i++) {
+            fprintf(f, " %s %.0f%%", p.stage_name[i], 100 * p.share[i]);
+            cJSON_AddNumberToObject(stages, p.stage_name[i], p.share[i]);
+        }
+        fputc('\n', f);
+        cJSON_AddItemToArray(rows, row);
+    }
+fail:
+    sc_close(&c);
+    return ret;
+}
+
+static int write_report(const char *path, const cJSON *json, const sc_logger *log)
+{
+    char *text = cJSON_Print(json);
+    FILE *f = fopen(path, "w");
+    bool ok = f && text && fprintf(f, "%s\n", text) > 0;
+
+    if (f)
+        ok = !fclose(f) && ok;
+    free(text);
+    return ok ? 0 : sc_fail(log, SC_ERR_OUTPUT, "bench", "%s cannot be written", path);
+}
+
+/* The precisions of a device that are worth a row: of each type that it has. */
+static int bench_all(FILE *f, cJSON *json, const sc_settings *s)
+{
+    cJSON *nets = cJSON_AddArrayToObject(json, "nets"), *chain = cJSON_AddArrayToObject(json, "chain");
+    bool has[SC_COUNT(precisions)] = { false };
+    int ret = 0;
+
+    fprintf(f, "%-17s %-13s %-5s %10s %10s %10s %9s %9s %9s\n", "network", "frames", "", "median ms", "p10",
+            "p90", "TFLOP/s", "MiB", "error");
+    for (int i = 0; i < SC_COUNT(cases) && ret >= 0; i++) {
+        float *ref = NULL;
+
+        for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++)
+            has[k] = (ret = bench_net(f, nets, s, &cases[i], precisions[k], &ref)) == 0;
+        free(ref);
+    }
+    for (int k = 0; k < SC_COUNT(precisions) && s->input && ret >= 0; k++)
+        if (has[k])
+            ret = bench_chain(f, chain, s, precisions[k]);
+    return ret;
+}
+
+int sc_bench(FILE *f, const char *report, const sc_settings *set)
+{
+    sc_settings s = *set;
+    sc_device *dev = NULL;
+    cJSON *json = cJSON_CreateObject();
+    int ret;
+
+    s.log.level = SC_MIN(s.log.level, SC_LOG_ERROR);
+    SC_TRY(sc_device_open(&dev, &(sc_device_options){ .name = s.device, .threads = s.threads }, &s.log));
+    fprintf(f, "%s: %s\npublished networks have random weights; error: against fp32\n", dev->name,
+            dev->description);
+    cJSON_AddNumberToObject(json, "schema", SCHEMA);
+    cJSON_AddStringToObject(json, "version", sc_version());
+    cJSON_AddStringToObject(json, "device", dev->name);
+    cJSON_AddStringToObject(json, "description", dev->description);
+    SC_TRY(bench_all(f, json, &s));
+    if (report)
+        SC_TRY(write_report(report, json, &s.log));
+    ret = 0;
+fail:
+    sc_device_close(&dev);
+    cJSON_Delete(json);
+    return ret;
+}
+
+static bool print_device(FILE *f, const char *name)
+{
+    static const sc_dtype types[] = { SC_F32, SC_F16, SC_BF16, SC_F8 };
+    sc_device *dev = NULL;
+    sc_precision p;
+
+    if (sc_device_open(&dev, &(sc_device_options){ .name = name }, NULL) < 0)
+        return false;
+    fprintf(f, "%s: %s\n    computes with", dev->name, dev->description);
+    for (int i = 0; i < SC_COUNT(types); i++)
+        if (dev->dtypes & 1u << types[i])
+            fprintf(f, " %s", sc_dtype_name(types[i]));
+    if (strncmp(dev->name, "cpu", 3))
+        fprintf(f, " tf32");
+    fprintf(f, "; by default");
+    sc_precision_parse(&p, NULL, NULL);
+    sc_precision_widen(&p, dev->dtypes, SC_LOG_DEBUG, NULL);
+    for (int i = 0; i < SC_NET_COUNT; i++)
+        fprintf(f, " %s=%s", sc_net_name((sc_net)i), sc_dtype_name(p.net[i].act));
+    fputc('\n', f);
+    sc_device_close(&dev);
+    return true;
+}
+
+void sc_info(FILE *f)
+{
+    char name[32];
+
+    print_device(f, "cpu");
+    for (int i = 0; snprintf(name, sizeof(name), "cuda:%d", i) > 0 && print_device(f, name); i++)
+        ;
+}

@@ -1,0 +1,18 @@
+/* --info and --bench: what the devices are and how fast the networks run on them. */
+#ifndef SC_BENCH_H
+#define SC_BENCH_H
+
+#include <stdio.h>
+
+#include "base.h"
+
+/* Prints every device with the number types that it computes with. */
+void sc_info(FILE *f);
+
+/* Times on s->device, in each of its precisions, the built-in network and the published ones with random
+ * weights: at published sizes on a GPU, far smaller on the CPU. Then, if there is an s->input, the chain that
+ * converts it without an encoder. Prints a table to f and writes the same as JSON to `report`, if not NULL.
+ * SC_ERR_OUTPUT if that cannot be written. */
+int sc_bench(FILE *f, const char *report, const sc_settings *s);
+
+#endif
