@@ -4,7 +4,9 @@
 #   scripts/gpu_check.sh [SYSROOT.tar.xz]
 #
 # SYSROOT: the libraries and headers that the machine lacks, unpacked to /opt (to /opt/sysroot, that is).
-# BUILD: the folder to build in (build-gpu).
+# BUILD: the folder to build in (build-gpu). ONLY: names of the steps to do; all if empty. SC_TEST_DATA: a folder of
+# real clips. COMMIT: what is measured, where git cannot tell. PATIENCE: seconds that a sanitizer may take.
+# Writes what it measures to tests/bench.
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-$PWD/build-gpu}
 passed=0
@@ -15,6 +17,7 @@ failures=()
 step() {
     local name=$1 begin=$SECONDS log=$build/$1.log code last
     shift
+    [[ -z ${ONLY:-} || " $ONLY " = *" $name "* ]] || return
     "$@" >"$log" 2>&1
     code=$?
     last=$(tail -n 1 "$log")
@@ -57,6 +60,50 @@ step configure configure
 step build cmake --build "$build"
 step ops "$build/tests/ops" --device cuda
 step golden "$build/tests/golden" --device cuda tests/golden/data
+step chain bash tests/e2e/gpu.sh "$build/stereocrafter" "$build/tests" "$build/e2e-gpu"
+
+# Under these tools all is slow: tensors of a few pages show the same mistakes.
+sanitize() { # TOOL
+    timeout "${PATIENCE:-1800}" compute-sanitizer --tool "$1" "$build/tests/ops" --device cuda --most 16384
+}
+findings() { # TOOL: as its last line tells
+    sed -n 's/.*RACECHECK SUMMARY: \([0-9]*\) hazard.*/\1/p; s/.*ERROR SUMMARY: \([0-9]*\) error.*/\1/p' \
+        "$build/$1.txt" | head -n 1
+}
+sanitizers() {
+    local tool tools=(memcheck initcheck synccheck racecheck) count all=0 done=0
+    for tool in "${tools[@]}"; do
+        sanitize "$tool" >"$build/$tool.txt" 2>&1 &
+    done
+    wait
+    for tool in "${tools[@]}"; do
+        count=$(findings "$tool")
+        echo "$tool: ${count:-no} findings, $(grep -E '^[0-9]+ passed' "$build/$tool.txt")"
+        [ "${count:-1}" = 0 ] && grep -q ' 0 failed' "$build/$tool.txt" && done=$((done + 1))
+        all=$((all + ${count:-1}))
+    done
+    echo "$all" >"$build/findings.txt"
+    echo "$done passed, $((${#tools[@]} - done)) failed"
+}
+step sanitizers sanitizers
+
+# A film of 1920x1080: a real clip enlarged if there is one, else a test card.
+film() {
+    local clip=${SC_TEST_DATA:-}/video/flower_540p_cc0.mp4 input=(-f lavfi -i testsrc2=1920x1080:rate=24)
+    [ -e "$clip" ] && input=(-stream_loop 9 -i "$clip")
+    ffmpeg -v error -y "${input[@]}" -vf scale=1920:1080 -frames:v 300 -an -c:v libx264 -preset ultrafast -crf 18 \
+        "$build/film.mp4"
+}
+bench() {
+    film && "$build/stereocrafter" --bench --device cuda --report "$build/bench.json" "$build/film.mp4" &&
+        mkdir -p tests/bench && scripts/gpu_results.py "$build/bench.json" "$(cat "$build/findings.txt")" \
+        "$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1)" \
+        "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1)" \
+        "$(git rev-parse --short HEAD 2>/dev/null || echo "${COMMIT:-unknown}")" tests/bench
+}
+step bench bench
+grep -hE '^(memcheck|initcheck|synccheck|racecheck): ' "$build/sanitizers.log" 2>/dev/null
+cat "$build/bench.log" 2>/dev/null
 
 [ ${#failures[@]} = 0 ] || echo "failed: ${failures[*]}"
 echo "$passed passed, $failed failed"
