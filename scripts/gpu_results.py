@@ -14,7 +14,7 @@ def add(name, value, unit, peer=None, peer_value=None, larger_is_better=False):
     ratio = None
     if peer_value:
         ratio = value / peer_value if larger_is_better else peer_value / value
-    rows.append({"name": name, "value": round(value, 4), "unit": unit, "peer": peer, "peer_value": peer_value,
+    rows.append({"name": name, "value": float(f"{value:.4g}"), "unit": unit, "peer": peer, "peer_value": peer_value,
                  "ratio": ratio and round(ratio, 3), "date": datetime.date.today().isoformat(), "commit": commit,
                  "gpu": gpu, "driver": driver})
 

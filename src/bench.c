@@ -259,7 +259,9 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
     o.tf32 = p.tf32;
     SC_TRY(sc_device_open(&dev, &o, &s->log));
     const bool large = strncmp(dev->name, "cpu", 3) != 0;
-    if (!(dev->dtypes & 1u << p.net[0].act) || (p.tf32 && !large)) {
+    const sc_precision asked = p;
+    sc_precision_widen(&p, dev->dtypes, SC_LOG_DEBUG, NULL);
+    if (p.net[0].act != asked.net[0].act || p.tf32 != asked.tf32) {
         sc_device_close(&dev);
         return 1;
     }
@@ -388,13 +390,12 @@ static bool print_device(FILE *f, const char *name)
     for (int i = 0; i < SC_COUNT(types); i++)
         if (dev->dtypes & 1u << types[i])
             fprintf(f, " %s", sc_dtype_name(types[i]));
-    if (strncmp(dev->name, "cpu", 3))
-        fprintf(f, " tf32");
-    fprintf(f, "; by default");
     sc_precision_parse(&p, NULL, NULL);
     sc_precision_widen(&p, dev->dtypes, SC_LOG_DEBUG, NULL);
+    fprintf(f, "%s; by default", p.tf32 ? " tf32" : "");
     for (int i = 0; i < SC_NET_COUNT; i++)
-        fprintf(f, " %s=%s", sc_net_name((sc_net)i), sc_dtype_name(p.net[i].act));
+        fprintf(f, " %s=%s", sc_net_name((sc_net)i),
+                p.tf32 && p.net[i].act == SC_F32 ? "tf32" : sc_dtype_name(p.net[i].act));
     fputc('\n', f);
     sc_device_close(&dev);
     return true;

@@ -25,8 +25,6 @@ int sc_device_open(sc_device **dev, const sc_device_options *o, const sc_logger 
 
     if (!strcmp(o->name, "auto"))
         known.name = sc_cuda_count() > 0 ? "cuda:0" : "cpu";
-    if (o->tf32 && strncmp(known.name, "cuda", 4))
-        sc_log(log, SC_LOG_WARNING, "device", "%s has no tf32, fp32 is used instead", known.name);
     if (!strcmp(known.name, "cpu"))
         return sc_cpu_open(dev, &known, log);
     if (!strcmp(known.name, "null"))

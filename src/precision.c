@@ -13,14 +13,16 @@ static const struct {
                  [SC_NET_INPAINT_UNET] = { SC_F16, SC_F16 },
                  [SC_NET_VAE] = { SC_F32, SC_F32 },
                  [SC_NET_CLIP] = { SC_F16, SC_F16 },
-                 [SC_NET_QUICK] = { SC_F16, SC_F16 } } },
+                 [SC_NET_QUICK] = { SC_F16, SC_F16 } },
+      .p.tf32 = true },
     { .name = "reference" }, /* zeroes: fp32 throughout */
     { .name = "fast",
       .p.net = { [SC_NET_DEPTH_UNET] = { SC_BF16, SC_BF16 },
                  [SC_NET_INPAINT_UNET] = { SC_BF16, SC_BF16 },
                  [SC_NET_VAE] = { SC_BF16, SC_BF16 },
                  [SC_NET_CLIP] = { SC_F16, SC_F16 },
-                 [SC_NET_QUICK] = { SC_F16, SC_F16 } } },
+                 [SC_NET_QUICK] = { SC_F16, SC_F16 } },
+      .p.tf32 = true },
 };
 
 static const struct {
@@ -59,7 +61,7 @@ static bool apply(sc_precision *p, const char *text, size_t n)
     const size_t type_n = n - (size_t)(type - text);
     bool known = false;
 
-    if (!equals)
+    if (!equals || is("fp32", type, type_n)) /* who names fp32 wants it exact */
         p->tf32 = is("tf32", text, n);
     for (int i = 0; i < SC_COUNT(presets) && !equals; i++)
         if (is(presets[i].name, text, n)) {
@@ -113,5 +115,9 @@ void sc_precision_widen(sc_precision *p, unsigned dtypes, int level, const sc_lo
                    sc_dtype_name(weight != p->net[i].weight ? weight : act));
         p->net[i].weight = weight;
         p->net[i].act = act;
+    }
+    if (p->tf32 && !(dtypes & 1u << SC_BF16)) { /* the same tensor cores brought both */
+        sc_log(log, level, "precision", "the device has no tf32, fp32 is used instead");
+        p->tf32 = false;
     }
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # gpu.sh PROGRAM TOOLS WORK: the chain on a GPU. Its right eyes are those of the CPU to 50 dB in fp32, and to 42 dB of
-# its own fp32 in tf32, fp16 and bf16; each comes out the same twice. With the built-in network, over a rendered scene
+# its own fp32 in tf32, fp16, bf16 and by default; each comes out the same twice. With the built-in network, over a rendered scene
 # and the clips in $SC_TEST_DATA/video. Toy-sized networks of the published layout have random weights, which blow
 # rounding errors up: with these fp32 alone is compared.
 set -u
@@ -37,7 +37,7 @@ check() {
         failed=$((failed + 1))
         return
     fi
-    for precision in fp32 tf32 fp16 bf16; do
+    for precision in fp32 tf32 fp16 bf16 default; do
         if ! made $precision "$clip" --device cuda --precision $precision "$@" ||
             ! made again "$clip" --device cuda --precision $precision "$@"; then
             failed=$((failed + 1))

@@ -86,8 +86,15 @@ static void fast_fp32(void **state)
     assert_false(p.tf32);
     assert_int_equal(parse(&p, "tf32,reference", ALL, &c), 0);
     assert_false(p.tf32);
-    assert_int_equal(parse(&p, NULL, ALL, &c), 0);
+    assert_int_equal(parse(&p, NULL, ALL, &c), 0); /* for what is fp32 by default */
+    assert_true(p.tf32);
+    assert_int_equal(parse(&p, "vae=fp32", ALL, &c), 0);
     assert_false(p.tf32);
+    assert_int_equal(parse(&p, "clip=bf16", ALL, &c), 0);
+    assert_true(p.tf32);
+    assert_int_equal(parse(&p, "tf32", 1u << SC_F32, &c), 0);
+    assert_false(p.tf32);
+    assert_int_equal(c.lines[SC_LOG_WARNING], 1);
 }
 
 static void widening(void **state)

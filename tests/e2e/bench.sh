@@ -1,0 +1,41 @@
+#!/bin/bash
+# bench.sh PROGRAM TOOLS WORK: --info, --bench and -f null say what they promise, on the CPU.
+set -u
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+passed=0 failed=0
+
+check() { # WHAT COMMAND...
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $what"
+    fi
+}
+
+# has N PATTERN FILE: N lines match.
+has() {
+    [ "$(grep -cE "$2" "$3")" = "$1" ]
+}
+
+scene_render film.mp4 160x96 4 1 1 >/dev/null || exit 1
+"$program" --info >info.txt || exit 1
+check "info names the CPU and its types" has 1 '^    computes with fp32; by default .*quick=fp32$' info.txt
+check "info names versions" has 1 '^libavformat [0-9].* oneDNN [0-9]' info.txt
+
+"$program" --device cpu -f null --progress json film.mp4 2>null.txt || exit 1
+check "every frame is made" has 1 '"frame":4,.*"progress":"end"' null.txt
+check "nothing is written" [ "$(echo ./*)" = "./film.mp4 ./info.txt ./null.txt" ]
+
+"$program" --bench --device cpu --report bench.json film.mp4 >bench.txt || { cat bench.txt; exit 1; }
+check "a row for each network" has 5 ' fp32 .* 0\.0e\+00$' bench.txt
+check "a row for the chain" has 1 '^chain, fp32: .* over 4 frames: decode .* depth .* encode ' bench.txt
+check "the report has a schema" has 1 '^.?"schema":.?1,$' bench.json
+check "the report has every network" has 5 '"median_ms":.?[0-9]' bench.json
+check "the report has the chain" has 1 '"frames":.?4,' bench.json
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
