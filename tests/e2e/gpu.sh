@@ -1,8 +1,8 @@
 #!/bin/bash
 # gpu.sh PROGRAM TOOLS WORK: the chain on a GPU. Its right eyes are those of the CPU to 50 dB in fp32, and to 42 dB of
-# its own fp32 in tf32, fp16, bf16 and by default; each comes out the same twice. With the built-in network, over a rendered scene
-# and the clips in $SC_TEST_DATA/video. Toy-sized networks of the published layout have random weights, which blow
-# rounding errors up: with these fp32 alone is compared.
+# its own fp32 in tf32, fp16, bf16 and by default; each comes out the same twice. With the built-in network, over a
+# rendered scene and the clips in $SC_TEST_DATA/video. Toy-sized networks of the published layout have random weights,
+# which blow rounding errors up: with these fp32 alone is compared.
 set -u
 . "$(dirname "$0")/common.bash"
 passed=0 failed=0
