@@ -443,8 +443,9 @@ int sc_depth_svd_open(sc_stage **out, const sc_context *c, sc_stage *from, const
     SC_TRY(sc_published_fit(c, files->unet, s->unet, s->vae, s->clip, 0));
     SC_TRY(sc_depth_screen(c, &s->screen));
     SC_TRY(fit(s, (sc_rect){ 0, 0, c->video->width, c->video->height }));
-    sc_log(c->log, SC_LOG_INFO, "depth", "DepthCrafter, %lld parameters, windows of %d frames of %dx%d",
-           (long long)sc_unet_params(s->unet), s->window, s->w, s->h);
+    sc_log(c->log, SC_LOG_INFO, "depth", "DepthCrafter in %s, %lld parameters, windows of %d frames of %dx%d",
+           sc_dtype_name(c->precision.net[SC_NET_DEPTH_UNET].act), (long long)sc_unet_params(s->unet),
+           s->window, s->w, s->h);
     *out = &s->stage;
     return 0;
 fail:
