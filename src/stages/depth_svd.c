@@ -332,7 +332,7 @@ static int decode_chunk(svd *s, int count)
     for (int k = 0; k < count; k++) {
         item *i = item_of(s, s->decoded + k);
 
-        SC_TRY(sc_image_new(s->c->pools, &i->disp, 1, sc_depth_triples(s->h, s->w), 3));
+        SC_TRY(sc_depth_buffer(s->c, &i->disp, s->h, s->w, &s->screen));
         planes[k] = sc_depth_plane(i->disp.t, s->h, s->w);
         sc_copy_into(x, sc_index(latents, k), i->latents.t);
     }
