@@ -43,6 +43,20 @@ int sc_depth_triples(int h, int w)
     return (h * w + 2) / 3;
 }
 
+int sc_depth_buffer(const sc_context *c, sc_image *buffer, int h, int w, const sc_image *screen)
+{
+    const int n = sc_depth_triples(h, w);
+    int ret;
+
+    SC_TRY(sc_image_new(c->pools, buffer, 1, n, 3));
+    /* sc_colour() multiplies what fills the last triple up by 0: with what memory may hold, that is not 0. */
+    const sc_tensor last = sc_slice(buffer->t, 1, n - 1, 1);
+    sc_copy_into(c->x, last, sc_broadcast(screen->t, 3, last.dim));
+    return 0;
+fail:
+    return ret;
+}
+
 sc_tensor sc_depth_plane(sc_tensor buffer, int64_t h, int64_t w)
 {
     return sc_tensor_make(buffer.data, SC_F32, SC_DIMS(1, h, w, 1));

@@ -143,7 +143,7 @@ static int read_frame(depth *d)
     active = s->frame.active;
     input_size(d->c->set->depth_size, active, &h, &w);
     SC_TRY(sc_image_new(d->c->pools, &s->small, h, w, 3));
-    SC_TRY(sc_image_new(d->c->pools, &s->disp, 1, sc_depth_triples(h, w), 3));
+    SC_TRY(sc_depth_buffer(d->c, &s->disp, h, w, &d->screen));
     disp = sc_depth_plane(s->disp.t, h, w);
     infer(x, d, sc_depth_batch(s->small.t), disp, sc_depth_part(s->frame.left.t, active));
     sc_depth_scale_measure(x, &s->far, &s->near, disp);
@@ -245,8 +245,8 @@ int sc_depth_quick_open(sc_stage **out, const sc_context *c, sc_stage *from)
     SC_TRY(sc_depth_screen(c, &d->screen));
     if (!(d->stage.arena = sc_measure(c->x, measure, d, NULL)))
         SC_TRY(-EINVAL);
-    sc_log(c->log, SC_LOG_INFO, "depth", "built in (the quick tier), %lld parameters",
-           (long long)sc_quick_params(d->quick));
+    sc_log(c->log, SC_LOG_INFO, "depth", "built in (the quick tier) in %s, %lld parameters",
+           sc_dtype_name(c->precision.net[SC_NET_QUICK].act), (long long)sc_quick_params(d->quick));
     *out = &d->stage;
     return 0;
 fail:

@@ -332,7 +332,7 @@ static int decode_chunk(svd *s, int count)
     for (int k = 0; k < count; k++) {
         item *i = item_of(s, s->decoded + k);
 
-        SC_TRY(sc_image_new(s->c->pools, &i->disp, 1, sc_depth_triples(s->h, s->w), 3));
+        SC_TRY(sc_depth_buffer(s->c, &i->disp, s->h, s->w, &s->screen));
         planes[k] = sc_depth_plane(i->disp.t, s->h, s->w);
         sc_copy_into(x, sc_index(latents, k), i->latents.t);
     }
@@ -443,8 +443,9 @@ int sc_depth_svd_open(sc_stage **out, const sc_context *c, sc_stage *from, const
     SC_TRY(sc_published_fit(c, files->unet, s->unet, s->vae, s->clip, 0));
     SC_TRY(sc_depth_screen(c, &s->screen));
     SC_TRY(fit(s, (sc_rect){ 0, 0, c->video->width, c->video->height }));
-    sc_log(c->log, SC_LOG_INFO, "depth", "DepthCrafter, %lld parameters, windows of %d frames of %dx%d",
-           (long long)sc_unet_params(s->unet), s->window, s->w, s->h);
+    sc_log(c->log, SC_LOG_INFO, "depth", "DepthCrafter in %s, %lld parameters, windows of %d frames of %dx%d",
+           sc_dtype_name(c->precision.net[SC_NET_DEPTH_UNET].act), (long long)sc_unet_params(s->unet),
+           s->window, s->w, s->h);
     *out = &s->stage;
     return 0;
 fail:

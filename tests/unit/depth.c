@@ -9,12 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../src/ops.h"
 #include "../../src/stages/stages.h"
 
 enum { W = 96, H = 64, MAX = 16, SIZE = 64 };
 static const float screen = 0.45f;
 
 static sc_device *dev; /* one for all films: it keeps what it compiles */
+
+static const sc_ops *plain;
+
+/* Memory comes full of NaN: what reads a number that nobody wrote shows. */
+static int alloc_nan(sc_device *d, void **out, size_t bytes)
+{
+    const int ret = plain->alloc(d, out, bytes);
+
+    if (ret >= 0)
+        memset(*out, 255, bytes);
+    return ret;
+}
 
 typedef struct look { /* of one frame */
     int scene;        /* 0: one grey all over */
@@ -225,7 +238,11 @@ int main(void)
     int failed = 1;
 
     if (sc_device_open(&dev, &(sc_device_options){ .name = "cpu", .threads = 1 }, NULL) >= 0) {
+        sc_ops ops = *(plain = dev->ops);
+        ops.alloc = alloc_nan;
+        dev->ops = &ops;
         failed = cmocka_run_group_tests(tests, NULL, NULL);
+        dev->ops = plain;
         sc_device_close(&dev);
     }
     return failed;
