@@ -62,9 +62,9 @@ step ops "$build/tests/ops" --device cuda
 step golden "$build/tests/golden" --device cuda tests/golden/data
 step chain bash tests/e2e/gpu.sh "$build/stereocrafter" "$build/tests" "$build/e2e-gpu"
 
-# Under these tools all is slow: tensors of a few pages show the same mistakes.
+# Under these tools all is slow: tensors of up to 256 KiB, 65536 numbers, show the same mistakes.
 sanitize() { # TOOL
-    timeout "${PATIENCE:-1800}" compute-sanitizer --tool "$1" "$build/tests/ops" --device cuda --most 16384
+    timeout "${PATIENCE:-1800}" compute-sanitizer --tool "$1" "$build/tests/ops" --device cuda --most 262144
 }
 findings() { # TOOL: as its last line tells
     sed -n 's/.*RACECHECK SUMMARY: \([0-9]*\) hazard.*/\1/p; s/.*ERROR SUMMARY: \([0-9]*\) error.*/\1/p' \

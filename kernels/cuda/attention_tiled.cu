@@ -102,7 +102,8 @@ __global__ void __launch_bounds__(2 * QUERIES / M, WIDTH > 80 ? 1 : 2)
             }
         }
     }
-    /* Through this warp's own rows of qs, which it has in registers, to write 16 bytes a lane. */
+    /* Through this warp's own rows of qs, which all its lanes have in registers, to write 16 bytes a lane. */
+    __syncwarp();
 #pragma unroll
     for (int m = 0; m < M; m++)
 #pragma unroll
