@@ -15,7 +15,7 @@ typedef struct sc_options { /* the settings and what only the command line needs
     int log_level; /* sc_log_level */
     int help, help_full, version, print_config, info, bench;
     const char *report; /* of --bench */
-    char named[4096]; /* holds set.output where none was given: copy the struct only with care */
+    char named[4096];   /* holds set.output where none was given: copy the struct only with care */
 } sc_options;
 
 void sc_options_default(sc_options *o);
