@@ -23,7 +23,7 @@ else
     clip=$build/demo/demo.mp4
     result=$build/demo/demo_LRF_Full_SBS.mp4
     mkdir -p "$build/demo"
-    "$build/tests/scene_render" "$clip" 960x540 72 3
+    "$build/tests/scene_render" "$clip" 960x540 48 2
 fi
 "$build/stereocrafter" -y -i "$clip" -o "$result"
 echo "The stereo film: $result"
