@@ -1,9 +1,9 @@
 #!/bin/bash
 # Checks everything that needs a GPU, on a machine with one. Ends with "N passed, N failed".
 #
-#   scripts/gpu_check.sh [SYSROOT.tar.xz]
+#   scripts/gpu_check.sh [PREFIX]
 #
-# SYSROOT: the libraries and headers that the machine lacks, unpacked to /opt (to /opt/sysroot, that is).
+# PREFIX: a folder with the include, lib and bin of what the machine lacks.
 # BUILD: the folder to build in (build-gpu). ONLY: names of the steps to do; all if empty. SC_TEST_DATA: a folder of
 # real clips. COMMIT: what is measured, where git cannot tell. PATIENCE: seconds that a sanitizer may take.
 # Writes what it measures to tests/bench.
@@ -38,12 +38,10 @@ step() {
     echo "--- $name: $last ($((SECONDS - begin)) s)"
 }
 
-if [ -n "$1" ]; then
-    tar xJf "$1" -C /opt || exit 1
-fi
-if [ -d /opt/sysroot ]; then
-    export PKG_CONFIG_PATH=/opt/sysroot/lib/pkgconfig:$PKG_CONFIG_PATH
-    export LD_LIBRARY_PATH=/opt/sysroot/lib:$LD_LIBRARY_PATH PATH=/opt/sysroot/bin:$PATH
+prefix=${1:-}
+if [ -n "$prefix" ]; then
+    export PKG_CONFIG_PATH=$prefix/lib/pkgconfig:$PKG_CONFIG_PATH
+    export LD_LIBRARY_PATH=$prefix/lib:$LD_LIBRARY_PATH PATH=$prefix/bin:$PATH
 fi
 export PATH=$PATH:/usr/local/cuda/bin
 capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
@@ -54,7 +52,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 
 mkdir -p "$build"
 configure() {
-    cmake -S . -B "$build" -G Ninja -DCMAKE_CUDA_ARCHITECTURES="$capability" -DCMAKE_PREFIX_PATH=/opt/sysroot
+    cmake -S . -B "$build" -G Ninja -DCMAKE_CUDA_ARCHITECTURES="$capability" -DCMAKE_PREFIX_PATH="$prefix"
 }
 step configure configure
 step build cmake --build "$build"
