@@ -311,10 +311,10 @@ int sc_run(sc_converter *c)
     if (c->set.dry_run)
         return 0;
     ret = run_chain(c);
-    late = c->writer ? sc_writer_finish(c->writer, ret) : 0;
-    if (ret >= 0)
-        ret = late;
+    /* The sidecar first: a disk that is full may show only now, and then the film must not get its name. */
     if (c->sidecar && (late = sc_writer_finish(c->sidecar, ret)) < 0 && ret >= 0)
+        ret = late;
+    if (c->writer && (late = sc_writer_finish(c->writer, ret)) < 0 && ret >= 0)
         ret = late;
     return ret;
 }
