@@ -45,7 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         expect(memchr(error, 0, sizeof error) && error[0]);
         return 0;
     }
-    expect(o.help || o.version || o.print_config || (o.set.input && o.set.output));
+    expect(o.help || o.version || o.info || o.print_config || o.bench ||
+           (o.set.input && (o.set.output || o.set.discard)));
     expect(o.set.max_disparity >= 0 && o.set.max_disparity <= 10 && o.set.convergence >= 0 &&
            o.set.convergence <= 1);
     expect(o.set.start >= 0 && o.set.layout >= 0 && o.set.layout <= SC_LAYOUT_RGBD &&
@@ -68,6 +69,9 @@ size_t fuzz_seed(int i, uint8_t *out, size_t max)
         "a\nb\n--precision\ndepth.unet=bf16,vae=fp32,fp16\n--seed\n9000000000000000\n--no-match",
         "/a/b.c/film.webm\n-t\n1500ms\n--inpaint\nnetwork\n--inpaint-tile\n512\n--depth-window\n60",
         "--help\nfull",
+        "--bench\n--report\nr.json",
+        "--info",
+        "a\n-f\nnull",
         "--print-config\n--models\na \"b\"\n--threads\n4\n--progress\njson",
         "a\nb\n--depth-overlap\n1e1\n--max-disparity\n0.000001e5\n--frames\n1e12",
         "--\n-a\n-b",
