@@ -178,3 +178,29 @@ sc_tensor sc_broadcast(sc_tensor t, int ndim, const int64_t *dim)
     }
     return t;
 }
+
+int sc_join_axes(int64_t dim[SC_MAX_DIM], int64_t stride[][SC_MAX_DIM], const sc_tensor *const t[], int n)
+{
+    int ndim = 0;
+
+    for (int i = 0; i < t[0]->ndim; i++) {
+        bool joins = ndim > 0;
+        if (t[0]->dim[i] == 1)
+            continue;
+        for (int k = 0; k < n; k++) {
+            const int64_t step = t[k]->stride[i] * (int64_t)sc_dtype_size(t[k]->dtype);
+            joins = joins && stride[k][ndim - 1] == step * t[0]->dim[i];
+            stride[k][ndim] = step;
+        }
+        if (joins) {
+            for (int k = 0; k < n; k++)
+                stride[k][ndim - 1] = stride[k][ndim];
+            dim[ndim - 1] *= t[0]->dim[i];
+        } else {
+            dim[ndim++] = t[0]->dim[i];
+        }
+    }
+    if (!ndim)
+        dim[ndim++] = sc_tensor_count(*t[0]);
+    return ndim;
+}

@@ -44,4 +44,9 @@ sc_tensor sc_rows(sc_tensor t);                                    /* [all other
 sc_tensor sc_index(sc_tensor t, int64_t i);                        /* t[i], one dimension less */
 sc_tensor sc_broadcast(sc_tensor t, int ndim, const int64_t *dim); /* size-1 axes repeated with stride 0 */
 
+/* The fewest axes that walk over all of tensors[n], of one shape, in step: their sizes in dim, each tensor's
+ * strides in bytes. Returns how many, at least 1. */
+int sc_join_axes(int64_t dim[SC_MAX_DIM], int64_t stride[][SC_MAX_DIM], const sc_tensor *const tensors[],
+                 int n);
+
 #endif

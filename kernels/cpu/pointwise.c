@@ -31,26 +31,8 @@ typedef struct walk {
 
 static walk walk_over(const sc_tensor *const t[], int tensors)
 {
-    walk w = { .ndim = 0, .tensors = tensors, .rows = 1 };
-    for (int i = 0; i < t[0]->ndim; i++) {
-        bool joins = w.ndim > 0;
-        if (t[0]->dim[i] == 1)
-            continue;
-        for (int k = 0; k < tensors; k++) {
-            const int64_t step = t[k]->stride[i] * (int64_t)sc_dtype_size(t[k]->dtype);
-            joins = joins && w.stride[k][w.ndim - 1] == step * t[0]->dim[i];
-            w.stride[k][w.ndim] = step;
-        }
-        if (joins) {
-            for (int k = 0; k < tensors; k++)
-                w.stride[k][w.ndim - 1] = w.stride[k][w.ndim];
-            w.dim[w.ndim - 1] *= t[0]->dim[i];
-        } else {
-            w.dim[w.ndim++] = t[0]->dim[i];
-        }
-    }
-    if (!w.ndim)
-        w.dim[w.ndim++] = sc_tensor_count(*t[0]);
+    walk w = { .tensors = tensors, .rows = 1 };
+    w.ndim = sc_join_axes(w.dim, w.stride, t, tensors);
     w.length = w.dim[w.ndim - 1];
     w.pieces = (w.length + PIECE - 1) / PIECE;
     for (int i = 0; i < w.ndim - 1; i++)
