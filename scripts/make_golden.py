@@ -30,6 +30,9 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests/golden/data"
 CONTEXT = 48  # width of the token that CLIP gives to the UNets
+# preprocessor_config.json of the published image encoder
+CLIP_MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073], dtype=torch.float64).view(1, 3, 1, 1)
+CLIP_STD = torch.tensor([0.26862954, 0.26130258, 0.27577711], dtype=torch.float64).view(1, 3, 1, 1)
 
 
 # ------------------------------------------------------------------ weights
@@ -83,7 +86,7 @@ class Record:
         t = t.detach().double()
         if t.ndim == 4:
             t = t.permute(0, 2, 3, 1)
-        t = t.contiguous().float()
+        t = t.contiguous().float().cpu()
         key = (tuple(t.shape), t.numpy().tobytes())
         if key not in self.known:
             self.known[key] = name
@@ -95,14 +98,16 @@ class Record:
         made = self.keep(made, name + ":out")
         self.lines.append(f"{kind}\t{name}\t{given}\t{made}\t{eps[0]:g}\t{eps[1]:g}\t{heads}\n")
 
-    def write(self, model_config, state):
+    def write(self, model_config):
         self.folder.mkdir(parents=True, exist_ok=True)
         used = {field for line in self.lines for field in line.split("\t")[2:4]} | {"temb", "context"}
         save_file({k: v for k, v in self.tensors.items() if k in used}, self.folder / "blocks.safetensors")
         (self.folder / "blocks.tsv").write_text("".join(self.lines))
+        (self.folder / "config.json").write_text(json.dumps(model_config, indent=2) + "\n")
+
+    def list_weights(self, state):
         (self.folder / "weights.tsv").write_text(
             "".join(f"{k}\t{','.join(map(str, v.shape))}\n" for k, v in state.items()))
-        (self.folder / "config.json").write_text(json.dumps(model_config, indent=2) + "\n")
 
 
 def hook(model, record):
@@ -187,7 +192,8 @@ def make_unet(name):
         out = model(sample, timestep, context[:1], added_time_ids=ids, return_dict=False)[0]
     record.keep(torch.nn.functional.silu(embedded[0] + embedded[1]), "temb")
     record.line("unet", "unet", sample[0], out[0])
-    record.write(dict(_class_name="UNetSpatioTemporalConditionModel", **config), state)
+    record.write(dict(_class_name="UNetSpatioTemporalConditionModel", **config))
+    record.list_weights(state)
     return state
 
 
@@ -202,7 +208,8 @@ def make_vae():
     with torch.no_grad():
         record.line("vae_encode", "encode", images, model.encode(images).latent_dist.mode())
         record.line("vae_decode", "decode", latents, model.decode(latents, num_frames=3).sample)
-    record.write(dict(_class_name="AutoencoderKLTemporalDecoder", **config), state)
+    record.write(dict(_class_name="AutoencoderKLTemporalDecoder", **config))
+    record.list_weights(state)
     return state
 
 
@@ -229,15 +236,14 @@ def make_clip():
                   patch_size=7, projection_dim=CONTEXT, hidden_act="gelu", layer_norm_eps=1e-5, num_channels=3)
     model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config))
     state, record = fill(model), Record(DATA / "clip")
-    mean = torch.tensor([0.48145466, 0.4578275, 0.40821073], dtype=torch.float64).view(1, 3, 1, 1)
-    std = torch.tensor([0.26862954, 0.26130258, 0.27577711], dtype=torch.float64).view(1, 3, 1, 1)
     for name, shape in (("shrink", (2, 3, 37, 90)), ("enlarge", (1, 3, 20, 24)), ("square", (1, 3, 28, 28))):
         images = (torch.rand(*shape, generator=torch.Generator().manual_seed(5)) * 255).floor().double() / 255
         images = images.float().double()
-        pixels = ((antialiased_resize(images * 2 - 1, 28) + 1) / 2 - mean) / std
+        pixels = ((antialiased_resize(images * 2 - 1, 28) + 1) / 2 - CLIP_MEAN) / CLIP_STD
         with torch.no_grad():
             record.line("clip", name, images, model(pixels).image_embeds)
-    record.write(dict(architectures=["CLIPVisionModelWithProjection"], **config), state)
+    record.write(dict(architectures=["CLIPVisionModelWithProjection"], **config))
+    record.list_weights(state)
     return state
 
 

@@ -3,6 +3,9 @@
 #define SC_GOLDEN_H
 
 #include "../../src/exec.h"
+#include "../../src/precision.h"
+
+#define GOLDEN_SVD "stable-video-diffusion-img2vid-xt-1-1"
 
 typedef struct golden_tally {
     int passed, failed;
@@ -12,5 +15,9 @@ typedef struct golden_tally {
  */
 void golden_quick(sc_exec *x, golden_tally *t, const char *folder);
 void golden_nets(sc_exec *x, golden_tally *t, const char *folder);
+
+/* Networks in published folders below `models`, each with cases beside its weights (blocks.tsv,
+ * blocks.safetensors: scripts/compare_reference.py), at the precision given. Sets x->act. */
+void golden_full(sc_exec *x, golden_tally *t, const char *models, const sc_precision *p);
 
 #endif

@@ -1,5 +1,6 @@
-/* The published networks in toy size against diffusers and transformers in float64 (scripts/make_golden.py):
- * first every block alone, on the input that it had in Python, then each network as a whole. */
+/* The published networks against diffusers and transformers: in toy size (scripts/make_golden.py, float64)
+ * first every block alone, on the input that it had in Python, then each network as a whole; in full size
+ * (scripts/compare_reference.py) networks only, at each precision. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +23,10 @@ typedef struct golden_case {
 } golden_case;
 
 typedef struct golden_set {
-    const char *net;
-    float timestep, ids[3]; /* of the UNets */
+    const char *net, *published; /* folders of the toy and of the network as it is published */
+    sc_net role;
+    const sc_precision *precision; /* NULL: a toy */
+    float timestep, ids[3];        /* of the UNets */
     char folder[512];
     golden_case cases[MAX_CASES];
     int count;
@@ -69,7 +72,7 @@ static int read_set(golden_set *s, sc_exec *x, const char *folder)
     int64_t params;
     int ret;
 
-    snprintf(s->folder, sizeof(s->folder), "%s/%s", folder, s->net);
+    snprintf(s->folder, sizeof(s->folder), "%s/%s", folder, s->precision ? s->published : s->net);
     snprintf(path, sizeof(path), "%s/blocks.tsv", s->folder);
     FILE *f = fopen(path, "r");
     while (f && s->count < MAX_CASES && fgets(line, sizeof(line), f)) {
@@ -149,7 +152,17 @@ static bool is_net(const golden_case *c)
     return is(c, "unet") || is(c, "vae_encode") || is(c, "vae_decode") || is(c, "clip");
 }
 
-static int open_model(model *m, sc_exec *x)
+static int open_published(model *m, sc_exec *x)
+{
+    const golden_set *s = m->set;
+    sc_loader *ld = NULL;
+    const int ret = sc_loader_open(&ld, s->folder, is(m->c, "clip") ? "model" : "diffusion_pytorch_model", x,
+                                   s->precision->net[s->role].weight, x->log);
+
+    return ret < 0 ? ret : open_net(m, &ld, x);
+}
+
+static int open_toy(model *m, sc_exec *x)
 {
     char prefix[128];
     size_t size;
@@ -279,20 +292,74 @@ static bool compare(const golden_case *c, const float *got, const float *want, i
     return ok;
 }
 
+/* What a precision may be off by, ||got - want|| / ||want||: fp32 by its order of summation, 16 bit and tf32
+ * by some ten roundings in a row. fp8 has to point in the same direction. */
+static bool compare_full(const golden_set *s, const golden_case *c, const float *got, const float *want,
+                         int64_t n)
+{
+    const sc_precision *p = s->precision;
+    const sc_dtype t = p->net[s->role].weight;
+    const double limit = t == SC_F32 && !p->tf32 ? 1e-4 : t == SC_BF16 ? 3e-2 : t == SC_F8 ? INFINITY : 5e-3;
+    const double least = t == SC_F8 ? 0.99 : 0;
+    double error = 0, a = 0, b = 0, ab = 0, worst = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const double g = (double)got[i], w = (double)want[i], e = fabs(g - w);
+        error += e * e;
+        a += g * g;
+        b += w * w;
+        ab += g * w;
+        worst = fmax(worst, isfinite(e) ? e : INFINITY);
+    }
+    const double relative = sqrt(error / b), cosine = ab / sqrt(a * b);
+    const bool ok = relative <= limit && cosine >= least;
+    printf("%s %s %-6s %-7s relative %.2e of %.0e, cosine %.7f, worst %.2e, rms %.2f\n",
+           ok ? "ok    " : "FAILED", t == SC_F32 && p->tf32 ? "tf32" : sc_dtype_name(t), s->net, c->name,
+           relative, limit, cosine, worst, sqrt(b / (double)n));
+    return ok;
+}
+
+/* Runs the network twice, for the time without what is done once per shape, and for the same bits. */
+static bool run_full(sc_exec *x, const model *m, float *got, const float *want, int64_t n, double opened)
+{
+    const sc_mark mark = sc_push(x);
+    float *first = calloc((size_t)n, sizeof(*first));
+    double seconds[2] = { 0 };
+    bool ok = first;
+
+    for (int i = 0; i < 2 && ok; i++) {
+        const double start = sc_now();
+        sc_download(x, i ? got : first, forward(x, m));
+        ok = sc_exec_wait(x) >= 0;
+        seconds[i] = sc_now() - start;
+        sc_pop(x, mark);
+    }
+    const bool same = ok && !memcmp(first, got, (size_t)n * sizeof(*got));
+    ok = ok && compare_full(m->set, m->c, got, want, n);
+    printf("       opened in %.2f s, run in %.2f s and %.3f s to %s bits, arena %.2f GiB\n", opened,
+           seconds[0], seconds[1], same ? "the same" : "OTHER", (double)x->size / (1 << 30));
+    free(first);
+    return ok && same;
+}
+
 static bool run_case(sc_exec *x, const golden_set *s, const golden_case *c, double k)
 {
     const int64_t n = sc_tensor_count(c->want);
     model m = { .set = s, .c = c };
     float *got = calloc((size_t)n, sizeof(*got)), *want = calloc((size_t)n, sizeof(*want));
-    bool ok =
-        got && want && open_model(&m, x) >= 0 && sc_exec_reserve(x, sc_measure(x, measure, &m, NULL)) >= 0;
+    const double start = sc_now();
+    bool ok = got && want && (s->precision ? open_published(&m, x) : open_toy(&m, x)) >= 0;
+    const double opened = sc_now() - start;
 
+    ok = ok && sc_exec_reserve(x, sc_measure(x, measure, &m, NULL)) >= 0;
     if (ok) {
         const sc_mark mark = sc_push(x);
-        sc_download(x, got, forward(x, &m));
         sc_download(x, want, c->want);
+        if (!s->precision)
+            sc_download(x, got, forward(x, &m));
         sc_pop(x, mark);
-        ok = sc_exec_wait(x) >= 0 && compare(c, got, want, n, k);
+        ok = sc_exec_wait(x) >= 0 &&
+             (s->precision ? run_full(x, &m, got, want, n, opened) : compare(c, got, want, n, k));
     }
     if (!ok)
         printf("FAILED %s %s\n", s->net, c->name);
@@ -303,12 +370,13 @@ static bool run_case(sc_exec *x, const golden_set *s, const golden_case *c, doub
 }
 
 /* A network's sums are those of its blocks, which stand before it in the list, and of its ends. */
-static void run_set(sc_exec *x, golden_tally *t, golden_set *s, const char *folder)
+static void run_set(sc_exec *x, golden_tally *t, golden_set set, const char *folder)
 {
+    golden_set *s = &set;
     double path = 0;
 
     if (read_set(s, x, folder) < 0) {
-        printf("FAILED %s: cannot be read from %s\n", s->net, folder);
+        printf("FAILED %s: cannot be read from %s\n", s->net, s->folder);
         t->failed++;
     }
     for (int i = 0; i < s->count && s->block; i++) {
@@ -322,15 +390,33 @@ static void run_set(sc_exec *x, golden_tally *t, golden_set *s, const char *fold
     sc_loader_free(x->dev, &s->block);
 }
 
+static const golden_set sets[] = {
+    { .net = "clip", .published = GOLDEN_SVD "/image_encoder", .role = SC_NET_CLIP },
+    { .net = "vae", .published = GOLDEN_SVD "/vae", .role = SC_NET_VAE },
+    { .net = "unet8",
+      .published = "DepthCrafter",
+      .role = SC_NET_DEPTH_UNET,
+      .timestep = 1.63777006f,
+      .ids = { 7, 127, 0.02f } },
+    { .net = "unet9",
+      .published = "StereoCrafter/unet_diffusers",
+      .role = SC_NET_INPAINT_UNET,
+      .timestep = -0.582263887f,
+      .ids = { 6, 127, 0 } },
+};
+
 void golden_nets(sc_exec *x, golden_tally *t, const char *folder)
 {
-    golden_set sets[] = {
-        { .net = "clip" },
-        { .net = "vae" },
-        { .net = "unet8", .timestep = 1.63777006f, .ids = { 7, 127, 0.02f } },
-        { .net = "unet9", .timestep = -0.582263887f, .ids = { 6, 127, 0 } },
-    };
-
     for (int i = 0; i < SC_COUNT(sets); i++)
-        run_set(x, t, &sets[i], folder);
+        run_set(x, t, sets[i], folder);
+}
+
+void golden_full(sc_exec *x, golden_tally *t, const char *models, const sc_precision *p)
+{
+    for (int i = 0; i < SC_COUNT(sets); i++) {
+        golden_set s = sets[i];
+        s.precision = p;
+        x->act = p->net[s.role].act;
+        run_set(x, t, s, models);
+    }
 }

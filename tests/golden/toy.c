@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "golden.h"
 #include "toy.h"
 
 enum { MAX_TENSORS = 2000, MAX_LINE = 256, MAX_ENTRY = 320 };
@@ -157,12 +158,11 @@ static int write_net(const char *to, const char *place, const char *file, const 
 
 int toy_write_models(const char *to, const char *folder)
 {
-#define SVD "stable-video-diffusion-img2vid-xt-1-1"
     static const char *const nets[][3] = {
         { "unet8", "DepthCrafter", "diffusion_pytorch_model.safetensors" },
         { "unet9", "StereoCrafter/unet_diffusers", "diffusion_pytorch_model.safetensors" },
-        { "vae", SVD "/vae", "diffusion_pytorch_model.fp16.safetensors" },
-        { "clip", SVD "/image_encoder", "model.fp16.safetensors" },
+        { "vae", GOLDEN_SVD "/vae", "diffusion_pytorch_model.fp16.safetensors" },
+        { "clip", GOLDEN_SVD "/image_encoder", "model.fp16.safetensors" },
     };
     char data[1024];
     int ret = 0;
