@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "bench.h"
 #include "options.h"
 
@@ -182,14 +184,17 @@ static void set_converter(console *t, sc_converter *c)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Of several films some failed. */
+#define SC_ERR_SOME SC_TAG('S', 'C', 'S', 'O')
+
 static int exit_code(int code, int sig)
 {
     static const struct {
         int code, exit;
     } table[] = {
-        { SC_ERR_USAGE, 2 },   { SC_ERR_EXISTS, 3 },  { SC_ERR_DISK_FULL, 6 }, { -ENOSPC, 6 },
-        { SC_ERR_DEVICE, 7 },  { SC_ERR_WEIGHTS, 8 }, { SC_ERR_INPUT, 9 },     { SC_ERR_NOT_VIDEO, 10 },
-        { SC_ERR_OUTPUT, 11 }, { SC_ERR_DEPTH, 12 },
+        { SC_ERR_USAGE, 2 },      { SC_ERR_EXISTS, 3 },  { SC_ERR_SOME, 5 },    { SC_ERR_DISK_FULL, 6 },
+        { -ENOSPC, 6 },           { SC_ERR_DEVICE, 7 },  { SC_ERR_WEIGHTS, 8 }, { SC_ERR_INPUT, 9 },
+        { SC_ERR_NOT_VIDEO, 10 }, { SC_ERR_OUTPUT, 11 }, { SC_ERR_DEPTH, 12 },
     };
 
     if (code >= 0)
@@ -202,30 +207,136 @@ static int exit_code(int code, int sig)
     return 1;
 }
 
-static int convert(sc_options *o)
+/* One film: what -i and -o name. */
+static int convert(console *t, const sc_settings *set)
+{
+    sc_converter *c = NULL;
+    int ret;
+
+    t->shown = sc_now();
+    t->progress = (sc_progress){ 0 };
+    t->errors = 0;
+    SC_TRY(sc_open(&c, set));
+    set_converter(t, c);
+    ret = sc_run(c);
+    set_converter(t, NULL);
+    end_progress(t);
+fail:
+    sc_close(&c);
+    /* Whoever detects a failure names it; this is for the few that only a code tells. */
+    if (ret < 0 && ret != SC_ERR_CANCELLED && !t->errors)
+        write_log(t, SC_LOG_ERROR, "stereocrafter", sc_strerror(ret));
+    return ret;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat s;
+
+    return path && ((*path && path[strlen(path) - 1] == '/') || (!stat(path, &s) && S_ISDIR(s.st_mode)));
+}
+
+/* True if what went wrong with one film would go wrong with the next. */
+static bool concerns_all(int code)
+{
+    return code == SC_ERR_USAGE || code == SC_ERR_DISK_FULL || code == -ENOSPC || code == SC_ERR_DEVICE ||
+           code == SC_ERR_WEIGHTS || code == SC_ERR_CANCELLED || code == -ENOMEM;
+}
+
+enum { SKIPPED = 1 };
+
+/* Film n of b. */
+static int convert_job(console *t, sc_options *o, sc_batch *b, int n)
+{
+    const sc_logger *log = &o->set.log;
+    sc_job *j = &b->job[n];
+    char error[512];
+    int ret;
+
+    o->set.input = j->input;
+    if (!o->set.discard) {
+        SC_TRY(o->set.dry_run ? 0 : sc_batch_make_folder(j->folder, log));
+        if (sc_options_name_output(o, j->folder, error, sizeof error) < 0)
+            return sc_fail(log, SC_ERR_OUTPUT, "batch", "%s", error);
+        if (!(j->output = strdup(o->set.output)))
+            return -ENOMEM;
+        for (int i = 0; i < n; i++)
+            if (b->job[i].output && !strcmp(b->job[i].output, j->output))
+                return sc_fail(log, SC_ERR_EXISTS, "batch", "%s: is what %s became", j->output,
+                               b->job[i].input);
+        /* A film gets its name when it is whole. */
+        if (o->set.overwrite != SC_OVERWRITE_YES && !access(j->output, F_OK)) {
+            sc_log(log, SC_LOG_INFO, "batch", "%s: is there already", j->output);
+            return SKIPPED;
+        }
+    }
+    ret = convert(t, &o->set);
+fail:
+    return ret;
+}
+
+/* Exit code 5 tells that some failed, whose own codes differ. */
+static int convert_many(console *t, sc_options *o, const char *folder)
+{
+    const sc_logger *log = &o->set.log;
+    sc_batch b = { 0 };
+    int *failed = NULL, failures = 0, skipped = 0, done = 0, ret = 0;
+
+    if (o->set.export_depth || o->set.depth_file)
+        return sc_fail(log, SC_ERR_USAGE, "batch", "%s is for one film, here are several",
+                       o->set.depth_file ? "--depth" : "--export-depth");
+    SC_TRY(o->set.discard || o->set.dry_run ? 0 : sc_batch_make_folder(folder, log));
+    for (int i = 0; i < o->inputs; i++)
+        SC_TRY(sc_batch_add(&b, o->input[i], folder, o->recursive, log));
+    if (!(failed = malloc((size_t)b.count * sizeof(*failed))))
+        SC_TRY(-ENOMEM);
+    for (int i = 0; i < b.count; i++) {
+        sc_log(log, SC_LOG_INFO, "batch", "%d of %d: %s", i + 1, b.count, b.job[i].input);
+        ret = convert_job(t, o, &b, i);
+        if (concerns_all(ret))
+            break;
+        failed[failures] = i;
+        failures += ret < 0;
+        skipped += ret == SKIPPED;
+        done += !ret;
+    }
+    if (b.count > 1)
+        sc_log(log, SC_LOG_INFO, "batch", "%d of %d converted, %d there already, %d failed", done, b.count,
+               skipped, failures);
+    for (int i = 0; i < failures && b.count > 1; i++)
+        sc_log(log, SC_LOG_ERROR, "batch", "failed: %s", b.job[failed[i]].input);
+    if (!concerns_all(ret) && b.count > 1)
+        ret = failures ? SC_ERR_SOME : 0;
+fail:
+    free(failed);
+    sc_batch_clear(&b);
+    return SC_MIN(ret, 0);
+}
+
+static int convert_all(console *t, sc_options *o)
+{
+    const char *to = o->set.output;
+
+    if (!is_folder(to) && o->inputs < 2 && !sc_batch_is_many(o->set.input))
+        return convert(t, &o->set);
+    if (to == o->named) /* after one film's name */
+        return sc_fail(&o->set.log, SC_ERR_USAGE, "batch", "%s: name a folder for the results", o->set.input);
+    return convert_many(t, o, to ? to : "");
+}
+
+static int convert_films(sc_options *o)
 {
     console t = { .lock = PTHREAD_MUTEX_INITIALIZER, .mode = o->progress, .terminal = isatty(STDERR_FILENO) };
-    sc_converter *c = NULL;
     pthread_t signals;
     int ret;
 
     o->set.log = (sc_logger){ .write = write_log, .opaque = &t, .level = o->log_level };
     o->set.progress = write_progress;
     o->set.progress_opaque = &t;
-    t.shown = sc_now();
     if (start_signals(&t, &signals))
         return fprintf(stderr, "no thread could be started\n"), 1;
-    SC_TRY(sc_open(&c, &o->set));
-    set_converter(&t, c);
-    ret = sc_run(c);
-    set_converter(&t, NULL);
-    end_progress(&t);
-fail:
-    sc_close(&c);
+    ret = convert_all(&t, o);
     stop_signals(&t, signals);
-    /* Whoever detects a failure names it; this is for the few that only a code tells. */
-    if (ret < 0 && ret != SC_ERR_CANCELLED && !t.errors)
-        write_log(&t, SC_LOG_ERROR, "stereocrafter", sc_strerror(ret));
     return exit_code(ret, t.signal);
 }
 
@@ -273,7 +384,7 @@ int main(int argc, char **argv)
     }
     if (!o.help && !o.version && !o.info && !o.print_config) {
         wait_without_spinning(argv);
-        return o.bench ? bench(&o) : convert(&o);
+        return o.bench ? bench(&o) : convert_films(&o);
     }
     if (o.help)
         sc_options_help(stdout, o.help_full);

@@ -33,7 +33,11 @@ const sc_option sc_option_table[] = {
       .group = FILES,
       IN(input),
       .unit = "FILE",
-      .help = "film to convert; also the first argument" },
+      .help =
+          "film to convert; also the first argument. Several with -o, a folder, a list (.txt, a path a line) "
+          "or "
+          "a quoted pattern (\"*.mp4\"): each is converted into the folder OUTPUT, what is there already is "
+          "passed over, what fails is listed at the end" },
     { .name = "--output",
       .alias = "-o",
       .type = SC_TEXT,
@@ -41,7 +45,12 @@ const sc_option sc_option_table[] = {
       IN(output),
       .unit = "FILE",
       .help = "also the last argument; if omitted, the input's name with _LRF_Full_SBS or what else "
-              "players recognise the layout by, beside the input" },
+              "players recognise the layout by, beside the input; in the folder OUTPUT, if it is one" },
+    { .name = "--recursive",
+      .type = SC_BOOL,
+      .group = FILES,
+      OF(recursive),
+      .help = "of a folder its subfolders too; the tree is repeated below OUTPUT" },
     { .name = "-y",
       .type = SC_SET,
       .group = FILES,
@@ -504,17 +513,21 @@ static void help_row(FILE *f, const sc_option *row)
 
 void sc_options_help(FILE *f, bool full)
 {
-    fprintf(f, "stereocrafter [options] INPUT [OUTPUT]\nTurns a mono video into a stereo one.\n");
+    fprintf(f, "stereocrafter [options] INPUT [OUTPUT]\n"
+               "stereocrafter [options] -o FOLDER INPUT...\nTurns a mono video into a stereo one.\n");
     for (int g = 0; g < GROUPS; g++) {
         fprintf(f, "\n%s\n", group_name[g]);
         for (int i = 0; i < sc_option_count; i++)
             if (sc_option_table[i].group == g && (full || !sc_option_table[i].full))
                 help_row(f, &sc_option_table[i]);
     }
-    fprintf(f, "\nExit codes\n"
-               "  0 done, 1 failure, 2 usage, 3 the output exists, 6 disk full, 7 device, 8 weights,\n"
-               "  9 input missing or unreadable, 10 input is not a video, 11 output cannot be written,\n"
-               "  12 depth file does not fit, 130 interrupted, 143 terminated\n");
+    fprintf(
+        f,
+        "\nExit codes\n"
+        "  0 done, 1 failure, 2 usage, 3 the output exists, 5 some of several films failed,\n"
+               "  6 disk full, 7 device, 8 weights, 9 input missing or unreadable,\n"
+               "  10 input is not a video, 11 output cannot be written, 12 depth file does not fit,\n"
+               "  130 interrupted, 143 terminated\n");
     if (!full)
         fprintf(f, "\n--help full lists more: windows, steps, guidance, precision, seed.\n");
 }

@@ -248,25 +248,27 @@ static int read_option(sc_options *o, int argc, char **argv, int *at, char *erro
     return set_value(o, row, row->name, value, error, size);
 }
 
-/* INPUT's name with the layout's suffix, beside it. Containers that cannot hold what is made by default
- * become mkv. */
-static int name_output(sc_options *o, char *error, size_t size)
+/* Containers that cannot hold what is made by default become mkv. */
+int sc_options_name_output(sc_options *o, const char *folder, char *error, size_t size)
 {
     static const char *const kept[] = { "mp4", "m4v", "mov", "mkv", "ts", "nut", NULL };
     const char *in = o->set.input;
-    const char *slash = strrchr(in, '/');
-    const size_t folder = slash ? (size_t)(slash - in) + 1 : 0;
-    const char *dot = strrchr(in + folder, '.');
-    const size_t stem = dot && dot > in + folder ? (size_t)(dot - in) : strlen(in);
-    const char *ext = in[stem] && find_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
+    const char *slash = strrchr(in, '/'), *name = slash ? slash + 1 : in;
+    const char *dot = strrchr(name, '.');
+    const size_t stem = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    const char *ext = name[stem] && find_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
     const char *suffix = layout_suffix[o->set.layout];
+    const int beside = folder ? (int)strlen(folder) : (int)(name - in);
+    const bool parted = folder && beside && folder[beside - 1] != '/';
 
-    if (stem == folder)
+    if (!stem)
         return complain(error, size, "\"%s\" is not a file: name an output too", in);
-    if (stem + strlen(suffix) + strlen(ext) + 2 > sizeof o->named)
-        return complain(error, size, "the input's path is too long to name the output by");
-    snprintf(o->named, sizeof o->named, "%.*s%s.%s", (int)stem, in, suffix, ext);
-    for (char *c = o->named + folder; *c; c++)
+    if ((size_t)beside + stem + strlen(suffix) + strlen(ext) + 3 > sizeof o->named)
+        return complain(error, size, "the path is too long to name the output by");
+    const int at =
+        snprintf(o->named, sizeof o->named, "%.*s%s", beside, folder ? folder : in, parted ? "/" : "");
+    snprintf(o->named + at, sizeof o->named - (size_t)at, "%.*s%s.%s", (int)stem, name, suffix, ext);
+    for (char *c = o->named + at; *c; c++)
         if (strchr("\\:*?\"<>|", *c)) /* what SMB shares refuse */
             *c = '_';
     o->set.output = o->named;
@@ -290,39 +292,61 @@ static int check_together(const sc_settings *s, char *error, size_t size)
     return 0;
 }
 
+/* INPUT [OUTPUT]; with -o INPUT..., with -i [OUTPUT]. */
+static int sort_files(sc_options *o, char *error, size_t size)
+{
+    const int files = o->inputs;
+
+    for (int i = 0; i < files; i++)
+        if (!*o->input[i])
+            return complain(error, size, "an empty file name");
+    if (o->set.input) {
+        if (files > !o->set.output)
+            return complain(error, size, "unexpected \"%s\": input and output are given",
+                            o->input[!o->set.output]);
+        if (files)
+            o->set.output = o->input[0];
+        o->input[0] = o->set.input;
+        o->inputs = 1;
+    } else if (!o->set.output && files > 1) {
+        if (files > 2)
+            return complain(error, size,
+                            "unexpected \"%s\" after %s and %s (many films: name the folder for the "
+                            "results with -o)",
+                            o->input[2], o->input[0], o->input[1]);
+        o->set.output = o->input[--o->inputs];
+    }
+    o->set.input = o->inputs ? o->input[0] : NULL;
+    return 0;
+}
+
 int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t size)
 {
-    const char *file[2] = { NULL, NULL };
-    int files = 0, ret;
     bool ended = false;
+    int ret;
 
     for (int i = 1; i < argc; i++) {
         if (!ended && !strcmp(argv[i], "--")) {
             ended = true;
         } else if (!ended && is_option(argv[i])) {
             SC_TRY(read_option(o, argc, argv, &i, error, size));
-        } else if (files < 2) {
-            file[files++] = argv[i];
+        } else if (o->inputs < SC_MAX_INPUTS) {
+            o->input[o->inputs++] = argv[i];
         } else {
-            return complain(error, size, "unexpected \"%s\" after %s and %s", argv[i], file[0], file[1]);
+            return complain(error, size, "more than %d files: name their folder or a list of them",
+                            SC_MAX_INPUTS);
         }
     }
     if (o->help || o->version || o->info)
         return 0;
-    for (int i = 0; i < files; i++) {
-        if (o->set.input && o->set.output)
-            return complain(error, size, "unexpected \"%s\": input and output are given", file[i]);
-        if (!*file[i])
-            return complain(error, size, "an empty file name");
-        *(o->set.input ? &o->set.output : &o->set.input) = file[i];
-    }
+    SC_TRY(sort_files(o, error, size));
     SC_TRY(check_together(&o->set, error, size));
     if (o->bench || (!o->set.input && o->print_config))
         return 0;
     if (!o->set.input)
         return complain(error, size, "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
     if (!o->set.output && !o->set.discard)
-        SC_TRY(name_output(o, error, size));
+        SC_TRY(sc_options_name_output(o, NULL, error, size));
     return 0;
 fail:
     return ret;

@@ -117,7 +117,8 @@ static void mistakes(void **state)
     expect_error("a b --models=", "--models: is empty");
     expect_error("a b -y=1", "unknown option -y=1 (--help lists them)");
     expect_error("a b --dry-run=1", "--dry-run: takes no value");
-    expect_error("a b c", "unexpected \"c\" after a and b");
+    expect_error("a b c",
+                 "unexpected \"c\" after a and b (many films: name the folder for the results with -o)");
     expect_error("-i a -o b c", "unexpected \"c\": input and output are given");
     expect_error("-y", "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
     expect_error("a b -t 1 -to 2", "-to and -t exclude each other");
@@ -211,6 +212,26 @@ static void outputs(void **state)
     expect_error("folder/", "\"folder/\" is not a file: name an output too");
 }
 
+static void several(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("a b c -o out --recursive"), 0);
+    assert_int_equal(o.inputs, 3);
+    assert_string_equal(o.input[2], "c");
+    assert_string_equal(o.set.input, "a");
+    assert_string_equal(o.set.output, "out");
+    assert_int_equal(o.recursive, 1);
+    assert_int_equal(parse("-i a b"), 0);
+    assert_int_equal(o.inputs, 1);
+    assert_string_equal(o.input[0], "a");
+    assert_string_equal(o.set.output, "b");
+    o.set.input = "/x/y.avi";
+    assert_int_equal(sc_options_name_output(&o, "out/sub", error, sizeof error), 0);
+    assert_string_equal(o.set.output, "out/sub/y_LRF_Full_SBS.mkv");
+    assert_int_equal(sc_options_name_output(&o, "out:/", error, sizeof error), 0);
+    assert_string_equal(o.set.output, "out:/y_LRF_Full_SBS.mkv"); /* a folder keeps its name */
+}
+
 /* Every option's value, back through the parser, gives the same settings. */
 static void printing(void **state)
 {
@@ -274,6 +295,7 @@ int main(void)
         cmocka_unit_test(defaults), cmocka_unit_test(values),   cmocka_unit_test(mistakes),
         cmocka_unit_test(ranges),   cmocka_unit_test(times),    cmocka_unit_test(decimals),
         cmocka_unit_test(outputs),  cmocka_unit_test(printing), cmocka_unit_test(help),
+        cmocka_unit_test(several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
