@@ -19,8 +19,9 @@ struct sc_converter {
     sc_exec exec;
     sc_pools *pools;
     sc_context ctx;
-    sc_stage *chain; /* the last stage */
-    sc_writer *writer, *sidecar;
+    sc_stage *chain;                             /* the last stage */
+    sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
+    int writers;
 
     sc_progress progress; /* under progress_lock: the compute thread fills in shares, the writer's the rest */
     double began, reported, encode_seconds;
@@ -35,7 +36,7 @@ static void write_line(void *opaque, int level, const char *stage, const char *l
     pthread_mutex_unlock(&c->log_lock);
 }
 
-/* After each frame; on the writer's thread where there is a writer. */
+/* After each frame; on the first writer's thread where there is one. */
 static void frame_written(void *opaque, int64_t frames, int64_t pts)
 {
     sc_converter *c = opaque;
@@ -93,17 +94,24 @@ static bool same_file(const char *a, const char *b)
 static int check_settings(const sc_converter *c)
 {
     const sc_settings *s = &c->set;
-    const struct {
+    struct {
         const char *name, *path;
-    } file[] = { { "input", s->input },
-                 { "--depth", s->depth_file },
-                 { "output", s->output }, /* from here on written to */
-                 { "--export-depth", s->export_depth } };
+    } file[SC_MAX_OUTPUTS + 3] = { { "input", s->input }, { "--depth", s->depth_file } };
+    int n = 2; /* from here on written to */
     struct stat models;
 
-    if (!s->input || (!s->output && !s->discard))
-        return sc_fail(&c->log, SC_ERR_USAGE, "convert", "an input and an output file are needed");
-    for (int i = 2; i < SC_COUNT(file); i++)
+    if (s->outputs < 1 || s->outputs > SC_MAX_OUTPUTS)
+        return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%d outputs, not 1 to %d", s->outputs,
+                       SC_MAX_OUTPUTS);
+    for (int i = 0; i < s->outputs && !s->discard; i++, n++) {
+        file[n].name = "output";
+        file[n].path = s->output[i].path;
+        if (!s->input || !file[n].path)
+            return sc_fail(&c->log, SC_ERR_USAGE, "convert", "an input and an output file are needed");
+    }
+    file[n].name = "--export-depth";
+    file[n++].path = s->export_depth;
+    for (int i = 2; i < n; i++)
         for (int k = 0; k < i; k++)
             if (same_file(file[i].path, file[k].path))
                 return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: %s and %s are the same file",
@@ -134,26 +142,66 @@ fail:
     return ret;
 }
 
-static int open_writers(sc_converter *c, sc_writer_options *o)
+static int open_sidecar(sc_converter *c)
 {
-    const sc_writer_options sidecar = { .path = c->set.export_depth,
-                                        .overwrite = c->set.overwrite,
-                                        .width = o->video->width,
-                                        .height = o->video->height,
-                                        .sar = o->video->sar,
-                                        .video = o->video,
-                                        .codec_video = "ffv1",
-                                        .pix_fmt = "gray16le",
-                                        .crf = -1,
-                                        .end = -1,
-                                        .threads = o->threads,
-                                        .layout = SC_LAYOUT_LEFT };
+    const sc_video_info *v = c->ctx.video;
+    const sc_writer_options o = { .path = c->set.export_depth,
+                                  .overwrite = c->set.overwrite,
+                                  .width = v->width,
+                                  .height = v->height,
+                                  .sar = v->sar,
+                                  .video = v,
+                                  .codec_video = "ffv1",
+                                  .pix_fmt = "gray16le",
+                                  .crf = -1,
+                                  .end = -1,
+                                  .threads = c->set.threads,
+                                  .layout = SC_LAYOUT_LEFT };
+
+    return sc_writer_open(&c->sidecar, &o, &c->log);
+}
+
+static sc_writer_options output_options(sc_converter *c, int i)
+{
+    const sc_settings *s = &c->set;
+    const sc_output *out = &s->output[i];
+    /* What is discarded has the format that a file would have. */
+    sc_writer_options o = { .path = s->discard ? "null.mkv" : out->path,
+                            .overwrite = s->overwrite,
+                            .video = c->ctx.video,
+                            .from = sc_reader_format(c->reader),
+                            .codec_video = out->codec_video,
+                            .codec_audio = out->codec_audio,
+                            .preset = out->preset,
+                            .pix_fmt = out->pix_fmt,
+                            .crf = out->crf,
+                            .start = s->start,
+                            .end = s->duration >= 0 ? s->start + s->duration : s->end,
+                            .threads = s->threads,
+                            .layout = out->layout,
+                            .written = i ? NULL : frame_written,
+                            .opaque = c };
+
+    sc_layout_size(out->layout, c->ctx.video, &o.width, &o.height, &o.sar);
+    return o;
+}
+
+/* Says what output i will be, and opens its writer unless nothing is to be written. */
+static int open_output(sc_converter *c, int i, enum AVPixelFormat *format)
+{
+    const sc_settings *s = &c->set;
+    const sc_writer_options o = output_options(c, i);
+    char codec[32];
     int ret;
 
-    if (c->set.export_depth)
-        SC_TRY(sc_writer_open(&c->sidecar, &sidecar, &c->log));
-    if (!c->set.discard)
-        SC_TRY(sc_writer_open(&c->writer, o, &c->log));
+    SC_TRY(sc_writer_plan(&o, format, codec, &c->log));
+    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", s->discard ? "nothing is written" : o.path,
+           o.width, o.height, codec, av_get_pix_fmt_name(*format));
+    sc_writer_log_streams(&o, s->dry_run ? SC_LOG_INFO : SC_LOG_DEBUG, &c->log);
+    if (s->dry_run || s->discard)
+        return 0;
+    SC_TRY(sc_writer_open(&c->writer[i], &o, &c->log));
+    c->writers = i + 1;
     return 0;
 fail:
     return ret;
@@ -161,7 +209,7 @@ fail:
 
 /* The chain, first to last. A stage that is open belongs to the chain at once, so that a failure closes it.
  */
-static int open_chain(sc_converter *c, enum AVPixelFormat format)
+static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
 {
     sc_stage *s = NULL;
     int ret;
@@ -199,40 +247,20 @@ static int open_all(sc_converter *c)
                                    .duration = s->duration,
                                    .frames = s->frames,
                                    .threads = s->threads };
-    /* What is discarded has the format that a file would have. */
-    sc_writer_options out = { .path = s->discard ? "null.mkv" : s->output,
-                              .overwrite = s->overwrite,
-                              .codec_video = s->codec_video,
-                              .codec_audio = s->codec_audio,
-                              .preset = s->preset,
-                              .pix_fmt = s->pix_fmt,
-                              .crf = s->crf,
-                              .start = s->start,
-                              .end = s->duration >= 0 ? s->start + s->duration : s->end,
-                              .threads = s->threads,
-                              .layout = s->layout,
-                              .written = frame_written,
-                              .opaque = c };
     const sc_video_info *v;
-    enum AVPixelFormat format;
-    char codec[32];
+    enum AVPixelFormat format[SC_MAX_OUTPUTS];
     int ret;
 
     SC_TRY(check_settings(c));
     SC_TRY(sc_reader_open(&c->reader, &in, &c->log));
     v = sc_reader_info(c->reader);
     c->ctx = (sc_context){ .set = s, .log = &c->log, .x = &c->exec, .video = v, .models = s->models };
-    out.video = v;
-    out.from = sc_reader_format(c->reader);
-    sc_layout_size(s->layout, v, &out.width, &out.height, &out.sar);
-    SC_TRY(sc_writer_plan(&out, &format, codec, &c->log));
     sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s, %.3f s", s->input, v->width, v->height,
            v->codec, av_get_pix_fmt_name(v->format), v->duration);
-    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", s->discard ? "nothing is written" : s->output,
-           out.width, out.height, codec, av_get_pix_fmt_name(format));
-    sc_writer_log_streams(&out, s->dry_run ? SC_LOG_INFO : SC_LOG_DEBUG, &c->log);
-    if (!s->dry_run)
-        SC_TRY(open_writers(c, &out));
+    for (int i = 0; i < s->outputs; i++)
+        SC_TRY(open_output(c, i, &format[i]));
+    if (s->export_depth && !s->dry_run)
+        SC_TRY(open_sidecar(c));
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
     SC_TRY(open_chain(c, format));
@@ -264,6 +292,22 @@ fail:
     return ret;
 }
 
+/* Hands a frame to every writer. */
+static int send_frame(sc_converter *c, sc_frame *f)
+{
+    int ret = 0;
+
+    if (c->sidecar) {
+        ret = sc_writer_send(c->sidecar, f->sidecar);
+        f->sidecar = NULL;
+    }
+    for (int i = 0; i < c->writers && ret >= 0; i++) {
+        ret = sc_writer_send(c->writer[i], f->stereo[i]);
+        f->stereo[i] = NULL;
+    }
+    return ret;
+}
+
 static int run_chain(sc_converter *c)
 {
     sc_frame f = { 0 };
@@ -271,25 +315,15 @@ static int run_chain(sc_converter *c)
     int ret;
 
     c->began = c->reported = sc_now();
-    SC_TRY(sc_reader_start(c->reader, c->writer));
+    SC_TRY(sc_reader_start(c->reader, c->writer, c->writers));
     while (!(ret = sc_stage_next(c->chain, &f))) {
         const double begin = sc_now();
+        const int64_t pts = f.pts;
 
         frames++;
-        if (c->sidecar) {
-            AVFrame *sidecar = f.sidecar;
-
-            f.sidecar = NULL;
-            SC_TRY(sc_writer_send(c->sidecar, sidecar));
-        }
-        AVFrame *stereo = f.stereo;
-        f.stereo = NULL;
-        if (c->writer) {
-            SC_TRY(sc_writer_send(c->writer, stereo));
-        } else {
-            frame_written(c, frames, stereo->pts);
-            av_frame_free(&stereo);
-        }
+        SC_TRY(send_frame(c, &f));
+        if (!c->writers)
+            frame_written(c, frames, pts);
         sc_frame_clear(&f);
         c->encode_seconds += sc_now() - begin;
         update_shares(c);
@@ -304,19 +338,26 @@ fail:
     return ret == SC_EOF ? 0 : ret;
 }
 
+/* A disk that is full may show only at the end, and then no file must get its name: first all are completed,
+ * then all are named. */
+static int finish(sc_converter *c, int status)
+{
+    sc_writer *all[SC_MAX_OUTPUTS + 1] = { c->sidecar };
+    int late;
+
+    memcpy(all + 1, c->writer, sizeof(c->writer));
+    for (int i = 0; i < SC_COUNT(all); i++)
+        if (all[i] && (late = sc_writer_finish(all[i], status)) < 0 && status >= 0)
+            status = late;
+    for (int i = 0; i < SC_COUNT(all) && (status >= 0 || status == SC_ERR_CANCELLED); i++)
+        if (all[i] && (late = sc_writer_keep(all[i])) < 0 && status >= 0)
+            status = late;
+    return status;
+}
+
 int sc_run(sc_converter *c)
 {
-    int ret, late;
-
-    if (c->set.dry_run)
-        return 0;
-    ret = run_chain(c);
-    /* The sidecar first: a disk that is full may show only now, and then the film must not get its name. */
-    if (c->sidecar && (late = sc_writer_finish(c->sidecar, ret)) < 0 && ret >= 0)
-        ret = late;
-    if (c->writer && (late = sc_writer_finish(c->writer, ret)) < 0 && ret >= 0)
-        ret = late;
-    return ret;
+    return c->set.dry_run ? 0 : finish(c, run_chain(c));
 }
 
 void sc_cancel(sc_converter *c)
@@ -333,7 +374,8 @@ void sc_close(sc_converter **cp)
         return;
     sc_stage_close(&c->chain);
     sc_reader_close(&c->reader); /* before the writer: its thread hands packets over */
-    sc_writer_close(&c->writer);
+    for (int i = 0; i < c->writers; i++)
+        sc_writer_close(&c->writer[i]);
     sc_writer_close(&c->sidecar);
     sc_pools_close(&c->pools);
     sc_exec_close(&c->exec);

@@ -245,54 +245,80 @@ static bool concerns_all(int code)
 
 enum { SKIPPED = 1 };
 
-/* Film n of b. */
-static int convert_job(console *t, sc_options *o, sc_batch *b, int n)
+/* Names what film n becomes, in each output's own folder; returns whether all of it is there already. */
+static int name_outputs(sc_options *o, sc_batch *b, int n)
 {
     const sc_logger *log = &o->set.log;
-    sc_job *j = &b->job[n];
     char error[512];
-    int ret;
+    int there = 0, ret;
 
-    o->set.input = j->input;
-    if (!o->set.discard) {
+    for (int k = 0; k < o->set.outputs; k++) {
+        sc_job *j = &b[k].job[n];
         SC_TRY(o->set.dry_run ? 0 : sc_batch_make_folder(j->folder, log));
-        if (sc_options_name_output(o, j->folder, error, sizeof error) < 0)
+        if (sc_options_name_output(o, k, j->folder, error, sizeof error) < 0)
             return sc_fail(log, SC_ERR_OUTPUT, "batch", "%s", error);
-        if (!(j->output = strdup(o->set.output)))
+        if (!(j->output = strdup(o->set.output[k].path)))
             return -ENOMEM;
         for (int i = 0; i < n; i++)
-            if (b->job[i].output && !strcmp(b->job[i].output, j->output))
+            if (b[k].job[i].output && !strcmp(b[k].job[i].output, j->output))
                 return sc_fail(log, SC_ERR_EXISTS, "batch", "%s: is what %s became", j->output,
-                               b->job[i].input);
+                               b[k].job[i].input);
         /* A film gets its name when it is whole. */
         if (o->set.overwrite != SC_OVERWRITE_YES && !access(j->output, F_OK)) {
             sc_log(log, SC_LOG_INFO, "batch", "%s: is there already", j->output);
-            return SKIPPED;
+            there++;
         }
+    }
+    return there == o->set.outputs;
+fail:
+    return ret;
+}
+
+/* Film n; b has its jobs for each output. */
+static int convert_job(console *t, sc_options *o, sc_batch *b, int n)
+{
+    int ret;
+
+    o->set.input = b->job[n].input;
+    if (!o->set.discard) {
+        SC_TRY(name_outputs(o, b, n));
+        if (ret)
+            return SKIPPED;
     }
     ret = convert(t, &o->set);
 fail:
     return ret;
 }
 
-/* Exit code 5 tells that some failed, whose own codes differ. */
-static int convert_many(console *t, sc_options *o, const char *folder)
+static int find_jobs(sc_options *o, sc_batch *b, const char *folder)
 {
     const sc_logger *log = &o->set.log;
-    sc_batch b = { 0 };
+    int ret;
+
+    for (int i = 0; i < o->inputs; i++)
+        SC_TRY(sc_batch_add(b, o->input[i], folder, o->recursive, log));
+    SC_TRY(o->set.discard || o->set.dry_run ? 0 : sc_batch_make_folder(folder, log));
+fail:
+    return ret;
+}
+
+/* Exit code 5 tells that some failed, whose own codes differ. */
+static int convert_many(console *t, sc_options *o)
+{
+    const sc_logger *log = &o->set.log;
+    sc_batch b[SC_MAX_OUTPUTS] = { { 0 } };
     int *failed = NULL, failures = 0, skipped = 0, done = 0, ret = 0;
 
     if (o->set.export_depth || o->set.depth_file)
         return sc_fail(log, SC_ERR_USAGE, "batch", "%s is for one film, here are several",
                        o->set.depth_file ? "--depth" : "--export-depth");
-    SC_TRY(o->set.discard || o->set.dry_run ? 0 : sc_batch_make_folder(folder, log));
-    for (int i = 0; i < o->inputs; i++)
-        SC_TRY(sc_batch_add(&b, o->input[i], folder, o->recursive, log));
-    if (!(failed = malloc((size_t)b.count * sizeof(*failed))))
+    for (int k = 0; k < o->set.outputs; k++)
+        SC_TRY(find_jobs(o, &b[k], o->set.output[k].path ? o->set.output[k].path : ""));
+    if (!(failed = malloc((size_t)b->count * sizeof(*failed))))
         SC_TRY(-ENOMEM);
-    for (int i = 0; i < b.count; i++) {
-        sc_log(log, SC_LOG_INFO, "batch", "%d of %d: %s", i + 1, b.count, b.job[i].input);
-        ret = convert_job(t, o, &b, i);
+    for (int i = 0; i < b->count; i++) {
+        sc_log(log, SC_LOG_INFO, "batch", "%d of %d: %s", i + 1, b->count, b->job[i].input);
+        ret = convert_job(t, o, b, i);
         if (concerns_all(ret))
             break;
         failed[failures] = i;
@@ -300,28 +326,29 @@ static int convert_many(console *t, sc_options *o, const char *folder)
         skipped += ret == SKIPPED;
         done += !ret;
     }
-    if (b.count > 1)
-        sc_log(log, SC_LOG_INFO, "batch", "%d of %d converted, %d there already, %d failed", done, b.count,
+    if (b->count > 1)
+        sc_log(log, SC_LOG_INFO, "batch", "%d of %d converted, %d there already, %d failed", done, b->count,
                skipped, failures);
-    for (int i = 0; i < failures && b.count > 1; i++)
-        sc_log(log, SC_LOG_ERROR, "batch", "failed: %s", b.job[failed[i]].input);
-    if (!concerns_all(ret) && b.count > 1)
+    for (int i = 0; i < failures && b->count > 1; i++)
+        sc_log(log, SC_LOG_ERROR, "batch", "failed: %s", b->job[failed[i]].input);
+    if (!concerns_all(ret) && b->count > 1)
         ret = failures ? SC_ERR_SOME : 0;
 fail:
     free(failed);
-    sc_batch_clear(&b);
+    for (int k = 0; k < o->set.outputs; k++)
+        sc_batch_clear(&b[k]);
     return SC_MIN(ret, 0);
 }
 
 static int convert_all(console *t, sc_options *o)
 {
-    const char *to = o->set.output;
+    const char *to = o->set.output[0].path;
 
     if (!is_folder(to) && o->inputs < 2 && !sc_batch_is_many(o->set.input))
         return convert(t, &o->set);
-    if (to == o->named) /* after one film's name */
+    if (to == o->named[0]) /* after one film's name */
         return sc_fail(&o->set.log, SC_ERR_USAGE, "batch", "%s: name a folder for the results", o->set.input);
-    return convert_many(t, o, to ? to : "");
+    return convert_many(t, o);
 }
 
 static int convert_films(sc_options *o)

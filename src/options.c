@@ -21,8 +21,9 @@ static const char *const progresses[] = { "line", "json", "none", NULL };
 static const char *const formats[] = { "auto", "null", NULL };
 static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 
-#define OF(member) .offset = offsetof(sc_options, member)
-#define IN(member) OF(set.member)
+#define OF(member)  .offset = offsetof(sc_options, member)
+#define IN(member)  OF(set.member)
+#define OUT(member) .per_output = true, .offset = offsetof(sc_output, member)
 
 /* clang-format off: a row stays a row. Windows, steps, guidance and seed are those of the published scripts:
  * DepthCrafter run.py, StereoCrafter depth_splatting_inference.py and inpainting_inference.py. */
@@ -42,10 +43,11 @@ const sc_option sc_option_table[] = {
       .alias = "-o",
       .type = SC_TEXT,
       .group = FILES,
-      IN(output),
+      OUT(path),
       .unit = "FILE",
-      .help = "also the last argument; if omitted, the input's name with _LRF_Full_SBS or what else "
-              "players recognise the layout by, beside the input; in the folder OUTPUT, if it is one" },
+      .help =
+          "also an argument after the input; if omitted, the input's name with _LRF_Full_SBS or what else "
+          "players recognise the layout by, beside the input; in the folder OUTPUT, if it is one" },
     { .name = "--recursive",
       .type = SC_BOOL,
       .group = FILES,
@@ -101,7 +103,7 @@ const sc_option sc_option_table[] = {
     { .name = "--layout",
       .type = SC_CHOICE,
       .group = STEREO,
-      IN(layout),
+      OUT(layout),
       .choice = layouts,
       .help = "left|right at full or half width (sbs, hsbs), left above right (tab, htab), right|left "
               "(cross), one eye, a red-cyan anaglyph (dubois, redcyan), left|disparity (rgbd)" },
@@ -257,21 +259,21 @@ const sc_option sc_option_table[] = {
       .alias = "-codec:v -vcodec",
       .type = SC_TEXT,
       .group = ENCODING,
-      IN(codec_video),
+      OUT(codec_video),
       .unit = "NAME",
       .help = "video encoder; libx264 unless the container wants another" },
     { .name = "-c:a",
       .alias = "-codec:a -acodec",
       .type = SC_TEXT,
       .group = ENCODING,
-      IN(codec_audio),
+      OUT(codec_audio),
       .unit = "NAME",
       .help = "audio encoder; copied without it" },
     { .name = "-crf",
       .alias = "--crf",
       .type = SC_REAL,
       .group = ENCODING,
-      IN(crf),
+      OUT(crf),
       .min = -1,
       .max = 63,
       .def = -1,
@@ -281,14 +283,14 @@ const sc_option sc_option_table[] = {
       .alias = "--preset",
       .type = SC_TEXT,
       .group = ENCODING,
-      IN(preset),
+      OUT(preset),
       .unit = "NAME",
       .help = "medium unless given" },
     { .name = "-pix_fmt",
       .alias = "--pix_fmt",
       .type = SC_TEXT,
       .group = ENCODING,
-      IN(pix_fmt),
+      OUT(pix_fmt),
       .unit = "NAME",
       .help = "pixel format; the source's depth and sampling without it, where the encoder can" },
     { .name = "-f",
@@ -405,33 +407,37 @@ const sc_option sc_option_table[] = {
 
 const int sc_option_count = SC_COUNT(sc_option_table);
 
+void sc_option_reset(const sc_option *row, sc_options *o, sc_output *output)
+{
+    void *m = sc_option_member(row, o, output);
+
+    switch (row->type) {
+    case SC_INT:
+    case SC_CHOICE:
+    case SC_BOOL:
+        *(int *)m = (int)row->def;
+        break;
+    case SC_LONG:
+        *(int64_t *)m = (int64_t)row->def;
+        break;
+    case SC_REAL:
+    case SC_TIME:
+        *(double *)m = row->def;
+        break;
+    case SC_TEXT:
+        *(const char **)m = row->text;
+        break;
+    case SC_SET:
+    case SC_HELP:
+        break;
+    }
+}
+
 void sc_options_default(sc_options *o)
 {
-    *o = (sc_options){ .set.log.level = SC_LOG_INFO };
-    for (int i = 0; i < sc_option_count; i++) {
-        const sc_option *row = &sc_option_table[i];
-        void *m = sc_option_member(row, o);
-        switch (row->type) {
-        case SC_INT:
-        case SC_CHOICE:
-        case SC_BOOL:
-            *(int *)m = (int)row->def;
-            break;
-        case SC_LONG:
-            *(int64_t *)m = (int64_t)row->def;
-            break;
-        case SC_REAL:
-        case SC_TIME:
-            *(double *)m = row->def;
-            break;
-        case SC_TEXT:
-            *(const char **)m = row->text;
-            break;
-        case SC_SET:
-        case SC_HELP:
-            break;
-        }
-    }
+    *o = (sc_options){ .set = { .log.level = SC_LOG_INFO, .outputs = 1 } };
+    for (int i = 0; i < sc_option_count; i++)
+        sc_option_reset(&sc_option_table[i], o, &o->set.output[0]);
 }
 
 void sc_settings_default(sc_settings *s)
@@ -513,18 +519,20 @@ static void help_row(FILE *f, const sc_option *row)
 
 void sc_options_help(FILE *f, bool full)
 {
-    fprintf(f, "stereocrafter [options] INPUT [OUTPUT]\n"
-               "stereocrafter [options] -o FOLDER INPUT...\nTurns a mono video into a stereo one.\n");
+    fprintf(f,
+            "stereocrafter [options] INPUT [OUTPUT]\n"
+            "stereocrafter [options] INPUT [output options] OUTPUT [output options] OUTPUT...\n"
+            "stereocrafter [options] -o FOLDER INPUT...\n"
+            "Turns a mono video into a stereo one. Of several outputs of one pass each has its --layout and\n"
+            "other options before it.\n");
     for (int g = 0; g < GROUPS; g++) {
         fprintf(f, "\n%s\n", group_name[g]);
         for (int i = 0; i < sc_option_count; i++)
             if (sc_option_table[i].group == g && (full || !sc_option_table[i].full))
                 help_row(f, &sc_option_table[i]);
     }
-    fprintf(
-        f,
-        "\nExit codes\n"
-        "  0 done, 1 failure, 2 usage, 3 the output exists, 5 some of several films failed,\n"
+    fprintf(f, "\nExit codes\n"
+               "  0 done, 1 failure, 2 usage, 3 the output exists, 5 some of several films failed,\n"
                "  6 disk full, 7 device, 8 weights, 9 input missing or unreadable,\n"
                "  10 input is not a video, 11 output cannot be written, 12 depth file does not fit,\n"
                "  130 interrupted, 143 terminated\n");
@@ -553,31 +561,36 @@ static void print_text(FILE *f, const char *s)
     fputc('"', f);
 }
 
+static void print_row(FILE *f, const sc_option *row, const void *m)
+{
+    const int word =
+        row->type == SC_TEXT || row->type == SC_REAL || row->type == SC_TIME ? 0 : *(const int *)m;
+
+    fprintf(f, "%s = ", row->name + strspn(row->name, "-"));
+    if (row->type == SC_TEXT)
+        print_text(f, *(const char *const *)m);
+    else if (row->type == SC_CHOICE)
+        fputs(row->choice[word], f);
+    else if (row->type == SC_BOOL)
+        fputs(word ? "yes" : "no", f);
+    else if (row->type == SC_SET)
+        fputs(word == (int)row->def ? "yes" : "no", f);
+    else if (row->type == SC_LONG)
+        fprintf(f, "%lld", (long long)*(const int64_t *)m);
+    else if (row->type == SC_INT)
+        fprintf(f, "%d", word);
+    else if (*(const double *)m >= 0 || row->type == SC_REAL)
+        fprintf(f, "%.15g", *(const double *)m);
+    fputc('\n', f);
+}
+
 void sc_options_print(FILE *f, const sc_options *o)
 {
     sc_options copy = *o;
+
     for (int i = 0; i < sc_option_count; i++) {
         const sc_option *row = &sc_option_table[i];
-        const void *m = sc_option_member(row, &copy);
-        const int word =
-            row->type == SC_TEXT || row->type == SC_REAL || row->type == SC_TIME ? 0 : *(const int *)m;
-        if (row->type == SC_HELP)
-            continue;
-        fprintf(f, "%s = ", row->name + strspn(row->name, "-"));
-        if (row->type == SC_TEXT)
-            print_text(f, *(const char *const *)m);
-        else if (row->type == SC_CHOICE)
-            fputs(row->choice[word], f);
-        else if (row->type == SC_BOOL)
-            fputs(word ? "yes" : "no", f);
-        else if (row->type == SC_SET)
-            fputs(word == (int)row->def ? "yes" : "no", f);
-        else if (row->type == SC_LONG)
-            fprintf(f, "%lld", (long long)*(const int64_t *)m);
-        else if (row->type == SC_INT)
-            fprintf(f, "%d", word);
-        else if (*(const double *)m >= 0 || row->type == SC_REAL)
-            fprintf(f, "%.15g", *(const double *)m);
-        fputc('\n', f);
+        for (int k = 0; k < (row->per_output ? o->set.outputs : 1) && row->type != SC_HELP; k++)
+            print_row(f, row, sc_option_member(row, &copy, &copy.set.output[k]));
     }
 }

@@ -19,16 +19,16 @@ typedef struct sc_options { /* the settings and what only the command line needs
     const char *report;               /* of --bench */
     const char *input[SC_MAX_INPUTS]; /* all that are named; set.input is the first */
     int inputs;
-    char named[4096]; /* holds set.output where none was given: copy the struct only with care */
+    char named[SC_MAX_OUTPUTS][4096]; /* hold paths of outputs made up here: copy the struct only with care */
 } sc_options;
 
 void sc_options_default(sc_options *o);
 /* Fills o, which sc_options_default() has set, from argv (strings are kept, not copied). SC_ERR_USAGE with
  * one line in error[size] that names the option, what was expected and what was found. */
 int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t size);
-/* Sets set.output, kept in o->named, for set.input: in `folder`, or beside the input where that is NULL, with
- * its name and what players recognise the layout by. Errors as above. */
-int sc_options_name_output(sc_options *o, const char *folder, char *error, size_t size);
+/* Sets the path of set.output[k], kept in o->named, for set.input: in `folder`, or beside the input where
+ * that is NULL, with its name and what players recognise the layout by. Errors as above. */
+int sc_options_name_output(sc_options *o, int k, const char *folder, char *error, size_t size);
 void sc_options_help(FILE *f, bool full);
 void sc_options_print(FILE *f, const sc_options *o); /* --print-config: one "name = value" a line */
 

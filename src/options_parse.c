@@ -99,18 +99,28 @@ static int complain(char *error, size_t size, const char *fmt, ...)
     return SC_ERR_USAGE;
 }
 
-static int set_value(sc_options *o, const sc_option *row, const char *name, const char *value, char *error,
-                     size_t size)
+/* Where the words of the command line go. Options of an output wait for its name, but those of an only output
+ * may also follow it. */
+typedef struct line {
+    sc_options *o;
+    sc_output next;                 /* as given since the last name */
+    sc_output first;                /* of several, as given before its name */
+    int outputs;                    /* named so far */
+    bool input_given, output_given; /* by -i, by -o, somewhere in the line */
+    const char *dangling;           /* the last option given since the last name */
+    char *error;
+    size_t size;
+} line;
+
+static int set_value(void *m, const sc_option *row, const char *value, char *error, size_t size)
 {
-    void *m = sc_option_member(row, o);
+    const char *name = row->name;
     char text[128];
     double v = 0;
     int i;
 
     switch (row->type) {
     case SC_TEXT:
-        if (!*value)
-            return complain(error, size, "%s: is empty", name);
         *(const char **)m = value;
         return 0;
     case SC_CHOICE:
@@ -210,7 +220,81 @@ static int unknown(const char *arg, char *error, size_t size)
     return complain(error, size, "unknown option %s (--help lists them)", arg);
 }
 
-static int read_option(sc_options *o, int argc, char **argv, int *at, char *error, size_t size)
+static void forget_options(line *l)
+{
+    l->dangling = NULL;
+    for (int i = 0; i < sc_option_count; i++)
+        if (sc_option_table[i].per_output)
+            sc_option_reset(&sc_option_table[i], l->o, &l->next);
+}
+
+static int add_output(line *l, const char *path)
+{
+    sc_settings *s = &l->o->set;
+
+    if (l->outputs == SC_MAX_OUTPUTS)
+        return complain(l->error, l->size, "\"%s\": more than %d outputs", path, SC_MAX_OUTPUTS);
+    if (l->outputs == 1)
+        s->output[0] = l->first;
+    l->next.path = path;
+    s->output[l->outputs++] = l->next;
+    s->outputs = l->outputs;
+    l->first = s->output[0];
+    forget_options(l);
+    return 0;
+}
+
+/* INPUT [OUTPUT]...; with -o all are inputs, with -i all are outputs. */
+static int add_file(line *l, const char *path)
+{
+    sc_options *o = l->o;
+
+    if (!*path)
+        return complain(l->error, l->size, "an empty file name");
+    if (l->input_given && l->output_given)
+        return complain(l->error, l->size, "unexpected \"%s\": input and output are given", path);
+    if (!l->output_given && (l->input_given || o->inputs)) {
+        /* Else films that a shell made of a pattern would be overwritten. */
+        if (l->outputs && !l->dangling)
+            return complain(l->error, l->size,
+                            "unexpected \"%s\" after %s and %s (many films: name the folder for the results "
+                            "with -o; a second output: give its --layout before it)",
+                            path, o->inputs ? o->input[0] : o->set.input, o->set.output[l->outputs - 1].path);
+        return add_output(l, path);
+    }
+    if (o->inputs == SC_MAX_INPUTS)
+        return complain(l->error, l->size, "more than %d files: name their folder or a list of them",
+                        SC_MAX_INPUTS);
+    o->input[o->inputs++] = path;
+    o->set.input = o->input[0];
+    return 0;
+}
+
+static int give_value(line *l, const sc_option *row, const char *value)
+{
+    sc_settings *s = &l->o->set;
+    int ret;
+
+    if (row->type == SC_TEXT && !*value)
+        return complain(l->error, l->size, "%s: is empty", row->name);
+    if (row->per_output && row->offset == offsetof(sc_output, path))
+        return add_output(l, value);
+    if (!row->per_output && row->offset == offsetof(sc_options, set.input)) {
+        l->o->input[0] = value;
+        l->o->inputs = 1;
+    }
+    SC_TRY(set_value(sc_option_member(row, l->o, &l->next), row, value, l->error, l->size));
+    if (row->per_output) {
+        l->dangling = row->name;
+        if (l->outputs <= 1)
+            SC_TRY(set_value(sc_option_member(row, l->o, &s->output[0]), row, value, l->error, l->size));
+    }
+    return 0;
+fail:
+    return ret;
+}
+
+static int read_option(line *l, int argc, char **argv, int *at)
 {
     const char *arg = argv[*at];
     const size_t n = strncmp(arg, "--", 2) ? strlen(arg) : strcspn(arg, "=");
@@ -222,19 +306,19 @@ static int read_option(sc_options *o, int argc, char **argv, int *at, char *erro
         snprintf(plain, sizeof plain, "--%s", arg + 5);
         row = find_option(plain, strlen(plain));
         if (row && row->type == SC_BOOL) {
-            *(int *)sc_option_member(row, o) = 0;
+            *(int *)sc_option_member(row, l->o, &l->next) = 0;
             return 0;
         }
         row = NULL;
     }
     if (!row)
-        return unknown(arg, error, size);
+        return unknown(arg, l->error, l->size);
     if (row->type == SC_BOOL || row->type == SC_SET || row->type == SC_HELP) {
         if (value)
-            return complain(error, size, "%s: takes no value", row->name);
-        *(int *)sc_option_member(row, o) = row->type == SC_SET ? (int)row->def : 1;
+            return complain(l->error, l->size, "%s: takes no value", row->name);
+        *(int *)sc_option_member(row, l->o, &l->next) = row->type == SC_SET ? (int)row->def : 1;
         if (row->type == SC_HELP && *at + 1 < argc && !strcmp(argv[*at + 1], "full")) {
-            o->help_full = 1;
+            l->o->help_full = 1;
             ++*at;
         }
         return 0;
@@ -242,14 +326,14 @@ static int read_option(sc_options *o, int argc, char **argv, int *at, char *erro
     if (!value) {
         if (*at + 1 >= argc ||
             (is_option(argv[*at + 1]) && find_option(argv[*at + 1], strlen(argv[*at + 1]))))
-            return complain(error, size, "%s: a value is missing", arg);
+            return complain(l->error, l->size, "%s: a value is missing", arg);
         value = argv[++*at];
     }
-    return set_value(o, row, row->name, value, error, size);
+    return give_value(l, row, value);
 }
 
 /* Containers that cannot hold what is made by default become mkv. */
-int sc_options_name_output(sc_options *o, const char *folder, char *error, size_t size)
+int sc_options_name_output(sc_options *o, int k, const char *folder, char *error, size_t size)
 {
     static const char *const kept[] = { "mp4", "m4v", "mov", "mkv", "ts", "nut", NULL };
     const char *in = o->set.input;
@@ -257,21 +341,21 @@ int sc_options_name_output(sc_options *o, const char *folder, char *error, size_
     const char *dot = strrchr(name, '.');
     const size_t stem = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     const char *ext = name[stem] && find_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
-    const char *suffix = layout_suffix[o->set.layout];
+    const char *suffix = layout_suffix[o->set.output[k].layout];
     const int beside = folder ? (int)strlen(folder) : (int)(name - in);
     const bool parted = folder && beside && folder[beside - 1] != '/';
 
     if (!stem)
         return complain(error, size, "\"%s\" is not a file: name an output too", in);
-    if ((size_t)beside + stem + strlen(suffix) + strlen(ext) + 3 > sizeof o->named)
+    if ((size_t)beside + stem + strlen(suffix) + strlen(ext) + 3 > sizeof o->named[k])
         return complain(error, size, "the path is too long to name the output by");
     const int at =
-        snprintf(o->named, sizeof o->named, "%.*s%s", beside, folder ? folder : in, parted ? "/" : "");
-    snprintf(o->named + at, sizeof o->named - (size_t)at, "%.*s%s.%s", (int)stem, name, suffix, ext);
-    for (char *c = o->named + at; *c; c++)
+        snprintf(o->named[k], sizeof o->named[k], "%.*s%s", beside, folder ? folder : in, parted ? "/" : "");
+    snprintf(o->named[k] + at, sizeof o->named[k] - (size_t)at, "%.*s%s.%s", (int)stem, name, suffix, ext);
+    for (char *c = o->named[k] + at; *c; c++)
         if (strchr("\\:*?\"<>|", *c)) /* what SMB shares refuse */
             *c = '_';
-    o->set.output = o->named;
+    o->set.output[k].path = o->named[k];
     return 0;
 }
 
@@ -292,61 +376,49 @@ static int check_together(const sc_settings *s, char *error, size_t size)
     return 0;
 }
 
-/* INPUT [OUTPUT]; with -o INPUT..., with -i [OUTPUT]. */
-static int sort_files(sc_options *o, char *error, size_t size)
+/* Whether an option is given at all: its names cannot be another's value. */
+static bool is_given(const char *name, int argc, char **argv)
 {
-    const int files = o->inputs;
+    const sc_option *row = find_option(name, strlen(name));
 
-    for (int i = 0; i < files; i++)
-        if (!*o->input[i])
-            return complain(error, size, "an empty file name");
-    if (o->set.input) {
-        if (files > !o->set.output)
-            return complain(error, size, "unexpected \"%s\": input and output are given",
-                            o->input[!o->set.output]);
-        if (files)
-            o->set.output = o->input[0];
-        o->input[0] = o->set.input;
-        o->inputs = 1;
-    } else if (!o->set.output && files > 1) {
-        if (files > 2)
-            return complain(error, size,
-                            "unexpected \"%s\" after %s and %s (many films: name the folder for the "
-                            "results with -o)",
-                            o->input[2], o->input[0], o->input[1]);
-        o->set.output = o->input[--o->inputs];
-    }
-    o->set.input = o->inputs ? o->input[0] : NULL;
-    return 0;
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+        if (names(row, argv[i], strncmp(argv[i], "--", 2) ? strlen(argv[i]) : strcspn(argv[i], "=")))
+            return true;
+    return false;
 }
 
 int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t size)
 {
+    line l = { .o = o,
+               .input_given = is_given("--input", argc, argv),
+               .output_given = is_given("--output", argc, argv),
+               .error = error,
+               .size = size };
     bool ended = false;
     int ret;
 
+    forget_options(&l);
     for (int i = 1; i < argc; i++) {
-        if (!ended && !strcmp(argv[i], "--")) {
+        if (!ended && !strcmp(argv[i], "--"))
             ended = true;
-        } else if (!ended && is_option(argv[i])) {
-            SC_TRY(read_option(o, argc, argv, &i, error, size));
-        } else if (o->inputs < SC_MAX_INPUTS) {
-            o->input[o->inputs++] = argv[i];
-        } else {
-            return complain(error, size, "more than %d files: name their folder or a list of them",
-                            SC_MAX_INPUTS);
-        }
+        else if (!ended && is_option(argv[i]))
+            SC_TRY(read_option(&l, argc, argv, &i));
+        else
+            SC_TRY(add_file(&l, argv[i]));
     }
     if (o->help || o->version || o->info)
         return 0;
-    SC_TRY(sort_files(o, error, size));
+    if (l.outputs > 1 && l.dangling)
+        return complain(error, size,
+                        "%s: stands after the last output; of several, each has its options before it",
+                        l.dangling);
     SC_TRY(check_together(&o->set, error, size));
     if (o->bench || (!o->set.input && o->print_config))
         return 0;
     if (!o->set.input)
         return complain(error, size, "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
-    if (!o->set.output && !o->set.discard)
-        SC_TRY(sc_options_name_output(o, NULL, error, size));
+    if (!o->set.output[0].path && !o->set.discard)
+        SC_TRY(sc_options_name_output(o, 0, NULL, error, size));
     return 0;
 fail:
     return ret;

@@ -21,7 +21,8 @@ typedef struct sc_option {
     const char *name, *alias; /* with dashes; aliases separated by spaces */
     enum sc_option_type type;
     int group;
-    size_t offset; /* of the member in sc_options */
+    size_t offset;   /* of the member in sc_options, or in sc_output */
+    bool per_output; /* stands before the output it belongs to; with one output, anywhere */
     double min, max, def;
     int step;         /* only multiples of this; 0 = any */
     bool full;        /* shown by --help full alone */
@@ -36,9 +37,13 @@ extern const int sc_option_count;
 /* "sbs, hsbs, ..." */
 void sc_option_choices(const sc_option *row, char *out, size_t size);
 
-static inline void *sc_option_member(const sc_option *row, sc_options *o)
+/* output: whose value it is, if it is one of an output's. */
+static inline void *sc_option_member(const sc_option *row, sc_options *o, sc_output *output)
 {
-    return (char *)o + row->offset;
+    return (row->per_output ? (char *)output : (char *)o) + row->offset;
 }
+
+/* Sets the row's default. */
+void sc_option_reset(const sc_option *row, sc_options *o, sc_output *output);
 
 #endif

@@ -62,16 +62,27 @@ typedef struct sc_progress {
     const char *stage_name[8]; /* NULL ends the list */
 } sc_progress;
 
+#define SC_MAX_OUTPUTS 8
+
+/* One film that is made. Strings are NULL where container and source are to choose. */
+typedef struct sc_output {
+    const char *path; /* may be NULL if everything is discarded */
+    int layout;       /* sc_layout */
+    const char *codec_video, *codec_audio, *preset, *pix_fmt;
+    double crf; /* negative = the encoder's own default */
+} sc_output;
+
 /* Every choice of a conversion. Strings stay the caller's and must outlive sc_open(). Start from
  * sc_settings_default(): a zeroed struct is not valid. The options of the command line are its members
  * (src/options.c has the names, ranges and meanings). */
 typedef struct sc_settings {
-    const char *input, *output;
-    int overwrite; /* sc_overwrite */
-    int dry_run;   /* sc_run() logs the plan and converts nothing */
-    int discard;   /* 1: sc_run() converts, but encodes and writes nothing; no output is needed */
+    const char *input;
+    sc_output output[SC_MAX_OUTPUTS]; /* all made in one pass */
+    int outputs;                      /* how many of them, at least 1 */
+    int overwrite;                    /* sc_overwrite */
+    int dry_run;                      /* sc_run() logs the plan and converts nothing */
+    int discard; /* 1: sc_run() converts, but encodes and writes nothing; no path is needed */
 
-    int layout;           /* sc_layout */
     double max_disparity; /* percent of width between the nearest and the farthest point, 0..10 */
     double convergence;   /* 0..1, the normalised disparity that lies in the screen plane */
 
@@ -98,8 +109,6 @@ typedef struct sc_settings {
     int threads;   /* 0 = one per core */
     int cpu_plain; /* tests: the plain loops instead of oneDNN */
 
-    const char *codec_video, *codec_audio, *preset, *pix_fmt; /* NULL = chosen by container and source */
-    double crf;                                               /* negative = the encoder's own default */
     double start, end, duration; /* seconds; end and duration negative = to the end */
     int64_t frames;              /* 0 = all */
 
@@ -116,7 +125,7 @@ void sc_settings_default(sc_settings *s);
 /* Opens input, networks and output. On success *c is the caller's, to be closed. */
 int sc_open(sc_converter **c, const sc_settings *s);
 
-/* Converts everything. The output gets its name only when it is complete. */
+/* Converts everything. The outputs get their names only when all of them are complete. */
 int sc_run(sc_converter *c);
 
 /* Makes sc_run() finish what is under way and return SC_ERR_CANCELLED. Async-signal-safe. */

@@ -106,7 +106,8 @@ bool sc_image_shared(const sc_image *im)
 void sc_frame_clear(sc_frame *f)
 {
     av_frame_free(&f->src);
-    av_frame_free(&f->stereo);
+    for (int i = 0; i < SC_MAX_OUTPUTS; i++)
+        av_frame_free(&f->stereo[i]);
     av_frame_free(&f->sidecar);
     sc_image_unref(&f->left);
     sc_image_unref(&f->disp);

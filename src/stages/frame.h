@@ -20,17 +20,17 @@ enum {
     SC_FRAME_CUT = 1, /* the first frame of a shot: every stage drops what it remembers */
 };
 
-typedef struct sc_frame {  /* zeroed, then filled in as it goes down the chain */
-    AVFrame *src;          /* as decoded */
-    AVFrame *stereo;       /* as laid out for the encoder */
-    AVFrame *sidecar;      /* gray16 disparity for --export-depth, or NULL */
-    sc_image left;         /* [H,W,3] f32, 0..1, transfer of the source */
-    sc_image disp;         /* [H,W,1] f32, normalised disparity 0..1, larger is nearer */
-    sc_image right;        /* [H,W,3] f32 */
-    sc_image hole;         /* [H,W,1] f32, 0..1, 1 = nothing landed here */
-    sc_image disp_right;   /* [H,W,1] f32, pixels, as seen from the right eye */
-    sc_rect active;        /* the picture without its black bars */
-    int64_t pts, duration; /* in the source stream's time base */
+typedef struct sc_frame {            /* zeroed, then filled in as it goes down the chain */
+    AVFrame *src;                    /* as decoded */
+    AVFrame *stereo[SC_MAX_OUTPUTS]; /* as laid out for each encoder */
+    AVFrame *sidecar;                /* gray16 disparity for --export-depth, or NULL */
+    sc_image left;                   /* [H,W,3] f32, 0..1, transfer of the source */
+    sc_image disp;                   /* [H,W,1] f32, normalised disparity 0..1, larger is nearer */
+    sc_image right;                  /* [H,W,3] f32 */
+    sc_image hole;                   /* [H,W,1] f32, 0..1, 1 = nothing landed here */
+    sc_image disp_right;             /* [H,W,1] f32, pixels, as seen from the right eye */
+    sc_rect active;                  /* the picture without its black bars */
+    int64_t pts, duration;           /* in the source stream's time base */
     unsigned flags;
 } sc_frame;
 

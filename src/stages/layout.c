@@ -26,15 +26,19 @@ static const struct shape {
     [SC_LAYOUT_RGBD] = { { LEFT, DISPARITY }, 2, 1, false },
 };
 
-typedef struct layout {
-    sc_stage stage;
-    const sc_context *c;
+typedef struct picture { /* of one output */
     const struct shape *shape;
     enum AVPixelFormat format;
     int width, height;    /* of the film's frames */
     int pitch_x, pitch_y; /* from one eye to the next: its size, padded where chroma cannot be cut */
     AVFrame *eye;         /* one eye on its way from the device */
-    AVFrame *sidecar;     /* the same for the exported disparity, or NULL */
+} picture;
+
+typedef struct layout {
+    sc_stage stage;
+    const sc_context *c;
+    picture picture[SC_MAX_OUTPUTS]; /* as many as the settings have outputs */
+    AVFrame *sidecar;                /* the exported disparity on its way from the device, or NULL */
     sc_video_info sidecar_info;
 } layout;
 
@@ -118,52 +122,54 @@ static void draw(sc_exec *x, const AVFrame *packed, const sc_video_info *v, cons
 
 /* ---- the host's side */
 
-/* Copies the picture `from` into the film's frame at eye i, plane by plane. */
-static void place(const layout *l, AVFrame *to, const AVFrame *from, int i)
+/* Copies the picture `from` into the film's frame at eye `number`, plane by plane. */
+static void place(const picture *p, AVFrame *to, const AVFrame *from, int number)
 {
-    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(l->format);
-    const int x = l->shape->columns > 1 ? i * l->pitch_x : 0, y = l->shape->rows > 1 ? i * l->pitch_y : 0;
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(p->format);
+    const int x = p->shape->columns > 1 ? number * p->pitch_x : 0;
+    const int y = p->shape->rows > 1 ? number * p->pitch_y : 0;
 
-    for (int p = 0; p < av_pix_fmt_count_planes(l->format); p++) {
-        const int ch = p == 1 || p == 2 ? d->log2_chroma_h : 0;
-        uint8_t *at = to->data[p] + (y >> ch) * to->linesize[p] + av_image_get_linesize(l->format, x, p);
-        av_image_copy_plane(at, to->linesize[p], from->data[p], from->linesize[p],
-                            av_image_get_linesize(l->format, l->eye->width, p),
-                            AV_CEIL_RSHIFT(l->eye->height, ch));
+    for (int i = 0; i < av_pix_fmt_count_planes(p->format); i++) {
+        const int ch = i == 1 || i == 2 ? d->log2_chroma_h : 0;
+        uint8_t *at = to->data[i] + (y >> ch) * to->linesize[i] + av_image_get_linesize(p->format, x, i);
+        av_image_copy_plane(at, to->linesize[i], from->data[i], from->linesize[i],
+                            av_image_get_linesize(p->format, p->eye->width, i),
+                            AV_CEIL_RSHIFT(p->eye->height, ch));
     }
 }
 
 /* Chroma covers a padded eye by itself; luma's last column and row are repeated. */
-static void pad(const layout *l, AVFrame *f, int i)
+static void pad(const picture *p, AVFrame *f, int number)
 {
-    const AVComponentDescriptor *luma = &av_pix_fmt_desc_get(l->format)->comp[0];
+    const AVComponentDescriptor *luma = &av_pix_fmt_desc_get(p->format)->comp[0];
     const size_t bytes = luma->depth > 8 ? 2 : 1;
-    const int x = l->shape->columns > 1 ? i * l->pitch_x : 0, y = l->shape->rows > 1 ? i * l->pitch_y : 0;
+    const int x = p->shape->columns > 1 ? number * p->pitch_x : 0;
+    const int y = p->shape->rows > 1 ? number * p->pitch_y : 0;
     const int stride = f->linesize[luma->plane];
     uint8_t *first = f->data[luma->plane] + luma->offset + y * stride + x * luma->step;
 
-    for (int row = 0; row < l->eye->height; row++)
-        for (int col = l->eye->width; col < l->pitch_x; col++)
+    for (int row = 0; row < p->eye->height; row++)
+        for (int col = p->eye->width; col < p->pitch_x; col++)
             memcpy(first + row * stride + col * luma->step,
-                   first + row * stride + (l->eye->width - 1) * luma->step, bytes);
-    for (int row = l->eye->height; row < l->pitch_y; row++)
-        for (int col = 0; col < l->pitch_x; col++)
+                   first + row * stride + (p->eye->width - 1) * luma->step, bytes);
+    for (int row = p->eye->height; row < p->pitch_y; row++)
+        for (int col = 0; col < p->pitch_x; col++)
             memcpy(first + row * stride + col * luma->step,
-                   first + (l->eye->height - 1) * stride + col * luma->step, bytes);
+                   first + (p->eye->height - 1) * stride + col * luma->step, bytes);
 }
 
-static int new_film_frame(const layout *l, AVFrame **out, const AVFrame *src)
+static int new_film_frame(const picture *p, AVFrame **out, const AVFrame *src)
 {
-    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(l->format);
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(p->format);
     AVFrame *f = av_frame_alloc();
     int ret;
 
     if (!f)
         return AVERROR(ENOMEM);
     *out = f;
-    f->format = l->format;
-    f->width = l->width;
-    f->height = l->height;
+    f->format = p->format;
+    f->width = p->width;
+    f->height = p->height;
     SC_TRY(av_frame_get_buffer(f, 0));
     if (d->flags & AV_PIX_FMT_FLAG_RGB && !(d->flags & AV_PIX_FMT_FLAG_PLANAR))
         memset(f->data[0], 0, (size_t)f->linesize[0] * (size_t)f->height); /* the x of bgr0 */
@@ -174,24 +180,24 @@ fail:
 
 /* ---- the stage */
 
-static int lay_out(const layout *l, sc_frame *f)
+static int lay_out(const layout *l, const picture *p, sc_frame *f, AVFrame **stereo)
 {
-    const bool same = sc_pixels_same(l->format, l->c->video->format) && f->src->width == l->eye->width &&
-                      f->src->height == l->eye->height;
+    const bool same = sc_pixels_same(p->format, l->c->video->format) && f->src->width == p->eye->width &&
+                      f->src->height == p->eye->height;
     int ret;
 
-    SC_TRY(new_film_frame(l, &f->stereo, f->src));
-    for (int i = 0; i < 2 && l->shape->part[i] != NOTHING; i++) {
-        if (l->shape->part[i] == LEFT && same) { /* the source's own codes */
-            place(l, f->stereo, f->src, i);
+    SC_TRY(new_film_frame(p, stereo, f->src));
+    for (int i = 0; i < 2 && p->shape->part[i] != NOTHING; i++) {
+        if (p->shape->part[i] == LEFT && same) { /* the source's own codes */
+            place(p, *stereo, f->src, i);
         } else {
-            draw(l->c->x, l->eye, l->c->video, f, l->shape->part[i]);
+            draw(l->c->x, p->eye, l->c->video, f, p->shape->part[i]);
             SC_TRY(sc_exec_wait(l->c->x));
-            place(l, f->stereo, l->eye, i);
+            place(p, *stereo, p->eye, i);
         }
-        pad(l, f->stereo, i);
+        pad(p, *stereo, i);
     }
-    f->stereo->pts = f->pts;
+    (*stereo)->pts = f->pts;
     return 0;
 fail:
     return ret;
@@ -217,7 +223,8 @@ static int layout_next(sc_stage *stage, sc_frame *out)
     int ret;
 
     SC_TRY(sc_stage_next(stage->from, out));
-    SC_TRY(lay_out(l, out));
+    for (int i = 0; i < l->c->set->outputs; i++)
+        SC_TRY(lay_out(l, &l->picture[i], out, &out->stereo[i]));
     if (l->c->set->export_depth)
         SC_TRY(export_disparity(l, out));
     return 0;
@@ -235,8 +242,9 @@ static void measure(sc_exec *x, void *arg)
                          .right = image,
                          .disp = { .t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1)) } };
 
-    for (int i = 0; i < 2 && l->shape->part[i] != NOTHING; i++)
-        draw(x, l->eye, l->c->video, &f, l->shape->part[i]);
+    for (int k = 0; k < l->c->set->outputs; k++)
+        for (int i = 0; i < 2 && l->picture[k].shape->part[i] != NOTHING; i++)
+            draw(x, l->picture[k].eye, l->c->video, &f, l->picture[k].shape->part[i]);
     if (l->sidecar)
         draw(x, l->sidecar, &l->sidecar_info, &f, DISPARITY);
 }
@@ -245,27 +253,38 @@ static void layout_close(sc_stage *stage)
 {
     layout *l = (layout *)stage;
 
-    av_frame_free(&l->eye);
+    for (int i = 0; i < SC_MAX_OUTPUTS; i++)
+        av_frame_free(&l->picture[i].eye);
     av_frame_free(&l->sidecar);
     free(l);
 }
 
-int sc_layout_open(sc_stage **out, const sc_context *c, sc_stage *from, enum AVPixelFormat format)
+static int open_picture(picture *p, int kind, const sc_video_info *v, enum AVPixelFormat format)
+{
+    AVRational sar;
+    int ret;
+
+    p->shape = &shapes[kind];
+    p->format = format;
+    sc_layout_size(kind, v, &p->width, &p->height, &sar);
+    SC_TRY(sc_packed_new(&p->eye, format, p->width / p->shape->columns, p->height / p->shape->rows));
+    sc_writer_eyes(kind, format, &p->width, &p->height, &p->pitch_x, &p->pitch_y);
+fail:
+    return ret;
+}
+
+int sc_layout_open(sc_stage **out, const sc_context *c, sc_stage *from, const enum AVPixelFormat *format)
 {
     const sc_video_info *v = c->video;
     layout *l = calloc(1, sizeof(*l));
-    AVRational sar;
     int ret;
 
     if (!l)
         return -ENOMEM;
     l->stage = (sc_stage){ .next = layout_next, .close = layout_close, .name = "layout", .from = from };
     l->c = c;
-    l->shape = &shapes[c->set->layout];
-    l->format = format;
-    sc_layout_size(c->set->layout, v, &l->width, &l->height, &sar);
-    SC_TRY(sc_packed_new(&l->eye, format, l->width / l->shape->columns, l->height / l->shape->rows));
-    sc_writer_eyes(c->set->layout, format, &l->width, &l->height, &l->pitch_x, &l->pitch_y);
+    for (int i = 0; i < c->set->outputs; i++)
+        SC_TRY(open_picture(&l->picture[i], c->set->output[i].layout, v, format[i]));
     if (c->set->export_depth) {
         l->sidecar_info = (sc_video_info){
             .width = v->width, .height = v->height, .format = AV_PIX_FMT_GRAY16LE, .range = AVCOL_RANGE_JPEG

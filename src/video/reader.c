@@ -31,7 +31,8 @@ struct sc_reader {
     AVPacket *packet;
     AVFrame *decoded, *first;
     struct held *held, **held_end;
-    sc_writer *sink;
+    sc_writer *const *sink;
+    int sinks;
     sc_queue *queue;
     pthread_t thread;
     bool started;
@@ -163,6 +164,7 @@ static int pass_on(sc_reader *r, AVPacket *p)
     const AVRational film = r->info.time_base;
     const int64_t pts = p->pts != AV_NOPTS_VALUE ? p->pts : p->dts;
     bool *begun = &r->begun[p->stream_index];
+    int ret = 0;
 
     if (pts != AV_NOPTS_VALUE && !(st->disposition & AV_DISPOSITION_ATTACHED_PIC)) {
         const int64_t offset = av_rescale_q(r->info.offset, film, st->time_base);
@@ -181,7 +183,9 @@ static int pass_on(sc_reader *r, AVPacket *p)
         p->dts -= p->dts != AV_NOPTS_VALUE ? offset : 0;
     }
     *begun = true;
-    return sc_writer_packet(r->sink, p);
+    for (int i = 0; i < r->sinks && ret >= 0; i++)
+        ret = sc_writer_packet(r->sink[i], p);
+    return ret;
 }
 
 static int hold(sc_reader *r, AVPacket *p)
@@ -203,7 +207,7 @@ static int release_held(sc_reader *r)
 
     while (r->held) {
         struct held *h = r->held;
-        if (r->sink && ret >= 0)
+        if (r->sinks && ret >= 0)
             ret = pass_on(r, h->packet);
         r->held = h->next;
         av_packet_free(&h->packet);
@@ -266,7 +270,7 @@ static int demux(sc_reader *r)
         r->more = true;
     } else if (!r->started)
         ret = r->o.video_only ? 0 : hold(r, p);
-    else if (r->sink)
+    else if (r->sinks)
         ret = pass_on(r, p);
     av_packet_unref(p);
     return ret;
@@ -452,7 +456,7 @@ static int read_on(sc_reader *r)
     const int64_t until = av_rescale_q(r->kept_end, r->info.time_base, AV_TIME_BASE_Q) + 10 * AV_TIME_BASE;
     int ret = 0;
 
-    while (r->sink && !r->demuxed && r->seen < until && (ret = demux(r)) >= 0)
+    while (r->sinks && !r->demuxed && r->seen < until && (ret = demux(r)) >= 0)
         av_packet_unref(r->packet);
     return ret < 0 && ret != SC_EOF ? ret : SC_EOF;
 }
@@ -479,9 +483,10 @@ static void *read_all(void *arg)
     return NULL;
 }
 
-int sc_reader_start(sc_reader *r, sc_writer *sink)
+int sc_reader_start(sc_reader *r, sc_writer *const *sink, int sinks)
 {
     r->sink = sink;
+    r->sinks = sinks;
     r->started = true;
     if (pthread_create(&r->thread, NULL, read_all, r)) {
         r->started = false;
@@ -521,7 +526,7 @@ void sc_reader_close(sc_reader **p)
         sc_queue_finish(r->queue, SC_ERR_CANCELLED);
     if (r->started)
         pthread_join(r->thread, NULL);
-    r->sink = NULL;
+    r->sinks = 0;
     release_held(r);
     sc_filter_close(&r->filter);
     avcodec_free_context(&r->decoder);

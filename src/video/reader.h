@@ -54,8 +54,8 @@ const sc_video_info *sc_reader_info(const sc_reader *r);
 const AVFormatContext *sc_reader_format(const sc_reader *r);
 
 /* Starts the thread. Decoded frames wait in a bounded queue for sc_reader_next(); packets of other streams go
- * to the writer at once (none if NULL). */
-int sc_reader_start(sc_reader *r, struct sc_writer *sink);
+ * to each of the `sinks` writers at once, which must live as long as the reader. */
+int sc_reader_start(sc_reader *r, struct sc_writer *const *sink, int sinks);
 /* The next frame, the caller's: pts and duration in info.time_base. 0, SC_EOF, an error, SC_ERR_CANCELLED. */
 int sc_reader_next(sc_reader *r, AVFrame **f);
 /* Of a frame, in its time base; 0 when unknown. */

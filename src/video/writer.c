@@ -40,7 +40,8 @@ struct sc_writer {
     sc_queue *queue;
     pthread_t thread;
     bool started, created;
-    atomic_int status; /* what the thread ended with; 0 while it runs */
+    bool complete, cancelled; /* what finish came to */
+    atomic_int status;        /* what the thread ended with; 0 while it runs */
 
     pthread_mutex_t lock; /* of the list */
     struct waiting *first, **last;
@@ -533,13 +534,19 @@ int sc_writer_finish(sc_writer *w, int status)
         pthread_join(w->thread, NULL);
     w->started = false;
     ret = atomic_load(&w->status);
-    if (ret >= 0 && w->frames && (status >= 0 || cancelled))
+    if (ret >= 0 && w->frames && (status >= 0 || cancelled)) {
         ret = complete(w, cancelled || w->o.video->cut);
-    if (ret >= 0 && w->frames && cancelled)
-        ret = keep_partial(w);
-    else if (ret >= 0 && w->frames && status >= 0)
-        ret = rename_to(w, w->o.path);
+        w->complete = ret >= 0;
+        w->cancelled = cancelled;
+    }
     return ret;
+}
+
+int sc_writer_keep(sc_writer *w)
+{
+    if (!w->complete)
+        return 0;
+    return w->cancelled ? keep_partial(w) : rename_to(w, w->o.path);
 }
 
 void sc_writer_close(sc_writer **p)

@@ -43,10 +43,12 @@ int sc_writer_open(sc_writer **w, const sc_writer_options *o, const sc_logger *l
 int sc_writer_send(sc_writer *w, AVFrame *f);
 /* Copies the packet's reference; stream is its index in the source. Never waits. */
 int sc_writer_packet(sc_writer *w, const AVPacket *p);
-/* status 0: flushes, writes the trailer, renames. SC_ERR_CANCELLED: keeps what is done as a playable file
- * named NAME.partial.EXT and says so, or nothing if no frame was written. Anything else: removes the file.
- * Joins the thread. */
+/* Joins the thread. status 0 or SC_ERR_CANCELLED: flushes and writes the trailer, so that the file under its
+ * temporary name is whole. */
 int sc_writer_finish(sc_writer *w, int status);
-void sc_writer_close(sc_writer **w); /* without a finish: as with an error */
+/* After a finish without a failure: gives the file its name; of a cancelled run NAME.partial.EXT, and says
+ * so. Without a frame there is no file. */
+int sc_writer_keep(sc_writer *w);
+void sc_writer_close(sc_writer **w); /* removes a file that has not been given its name */
 
 #endif

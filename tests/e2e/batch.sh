@@ -55,6 +55,9 @@ run "in/*.mp4" globbed --layout hsbs
 check "a pattern" [ -s globbed/a_LR.mp4 ]
 run -o several in/a.mp4 in/sub/b.mp4
 check "several names" [ -s several/a_LRF_Full_SBS.mp4 -a -s several/b_LRF_Full_SBS.mp4 ]
+run in --layout hsbs half --layout dubois colour
+check "several outputs" ended 0
+check "in their folders" [ -s half/a_LR.mp4 -a -s colour/a_redcyan_dubois.mp4 ]
 mkdir one
 run in/a.mp4 one
 check "one film into a folder" [ -s one/a_LRF_Full_SBS.mp4 ]

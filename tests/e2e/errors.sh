@@ -78,6 +78,8 @@ name="read-only folder" && run 11 out.mkv film.mp4 "$readonly_folder/out.mkv"
 [ -e "$readonly_folder/out.mkv" ] && complain "something was written"
 name="unknown container" && run 11 out.xyz film.mp4 out.xyz
 name="existing output" && run 3 exists.mkv film.mp4 exists.mkv
+name="existing second output" && run 3 exists.mkv film.mp4 out.mkv --layout tab exists.mkv
+name="second output in a missing folder" && run 11 nowhere film.mp4 out.mkv --layout tab nowhere/out.mkv
 name="existing output, -n" && run 3 exists.mkv -n film.mp4 exists.mkv
 name="existing sidecar" && run 3 exists.mkv film.mp4 out.mkv --export-depth exists.mkv
 [ "$(cat exists.mkv)" = kept ] || complain "the existing file was changed"
@@ -85,6 +87,7 @@ mkdir small
 if mount -t tmpfs -o size=64k none small 2>/dev/null; then
     name="full disk" && run 6 small/out.mkv film.mp4 small/out.mkv -c:v ffv1
     name="full disk, sidecar" && run 6 small/depth.mkv film.mp4 out.mkv --export-depth small/depth.mkv
+    name="full disk, second output" && run 6 small/tab.mkv film.mp4 out.mkv --layout tab -c:v ffv1 small/tab.mkv
     umount small
 else
     echo "left out: full disk, mounting is not permitted here"
@@ -97,7 +100,9 @@ name="value out of range" && run 2 --max-disparity film.mp4 out.mkv --max-dispar
 name="value that is no number" && run 2 --max-disparity film.mp4 out.mkv --max-disparity abc
 name="value missing" && run 2 --depth-size film.mp4 out.mkv --depth-size
 name="unknown choice" && run 2 --layout film.mp4 out.mkv --layout sideways
-name="too many files" && run 2 third.mkv film.mp4 out.mkv third.mkv
+name="too many files" && run 2 2.mkv film.mp4 {1..3}.mkv
+name="an output twice" && run 2 out.mkv film.mp4 out.mkv --layout tab out.mkv
+name="an option of no output" && run 2 --layout film.mp4 1.mkv 2.mkv --layout tab
 name="unknown encoder" && run 2 libnothing film.mp4 out.mkv -c:v libnothing
 name="unknown pixel format" && run 2 yuv12345 film.mp4 out.mkv -pix_fmt yuv12345
 name="output onto the input" && run 2 film.mp4 -y film.mp4 film.mp4

@@ -145,6 +145,25 @@ static void test_layouts(void **state)
     }
 }
 
+/* Several outputs of one pass are those of a pass for each. */
+static void test_several(void **state)
+{
+    const bench *b = *state;
+    film_render(b, "source.mkv", &room, 0, 6, "format=yuv420p", false);
+    film_render(b, "depth.mkv", &room, 0, 6, NULL, true);
+    convert(b, "source.mkv", "tab.mkv", FAST "--layout tab");
+    convert(b, "source.mkv", "dubois.mkv", FAST "--layout dubois -pix_fmt yuv444p");
+    convert(b, "source.mkv", "sbs.mkv", FAST);
+    convert(b, "source.mkv", "sbs_too.mkv",
+            "--depth @depth.mkv -y --layout tab -c:v ffv1 @tab_too.mkv "
+            "--layout dubois -c:v ffv1 -pix_fmt yuv444p @dubois_too.mkv");
+    assert_shows(b, "tab_too.mkv", NULL, "tab.mkv", NULL);
+    assert_shows(b, "dubois_too.mkv", NULL, "dubois.mkv", NULL);
+    film first = film_read(b, "sbs_too.mkv", NULL);
+    assert_true(first.count == 6 && first.frame[0]->width == 320);
+    film_free(&first);
+}
+
 /* Same input, same bits: again, and whatever the number of threads. With the depth network. */
 static void test_same_bits(void **state)
 {
@@ -280,15 +299,11 @@ int main(int argc, char **argv)
     mkdir(b.folder, 0777);
     av_log_set_level(AV_LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(test_formats, &b),
-        cmocka_unit_test_prestate(test_constant_shift, &b),
-        cmocka_unit_test_prestate(test_layouts, &b),
-        cmocka_unit_test_prestate(test_same_bits, &b),
-        cmocka_unit_test_prestate(test_times, &b),
-        cmocka_unit_test_prestate(test_cut, &b),
-        cmocka_unit_test_prestate(test_odd_sizes, &b),
-        cmocka_unit_test_prestate(test_trim, &b),
-        cmocka_unit_test_prestate(test_depth_round_trip, &b),
+        cmocka_unit_test_prestate(test_formats, &b),   cmocka_unit_test_prestate(test_constant_shift, &b),
+        cmocka_unit_test_prestate(test_layouts, &b),   cmocka_unit_test_prestate(test_several, &b),
+        cmocka_unit_test_prestate(test_same_bits, &b), cmocka_unit_test_prestate(test_times, &b),
+        cmocka_unit_test_prestate(test_cut, &b),       cmocka_unit_test_prestate(test_odd_sizes, &b),
+        cmocka_unit_test_prestate(test_trim, &b),      cmocka_unit_test_prestate(test_depth_round_trip, &b),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

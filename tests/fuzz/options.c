@@ -46,11 +46,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     expect(o.help || o.version || o.info || o.print_config || o.bench ||
-           (o.set.input && (o.set.output || o.set.discard)));
+           (o.set.input && (o.set.output[0].path || o.set.discard)));
     expect(o.set.max_disparity >= 0 && o.set.max_disparity <= 10 && o.set.convergence >= 0 &&
            o.set.convergence <= 1);
-    expect(o.set.start >= 0 && o.set.layout >= 0 && o.set.layout <= SC_LAYOUT_RGBD &&
-           o.set.inpaint_tile % 64 == 0);
+    expect(o.set.start >= 0 && o.set.inpaint_tile % 64 == 0);
+    expect(o.set.outputs >= 1 && o.set.outputs <= SC_MAX_OUTPUTS);
+    for (int i = 0; i < o.set.outputs; i++)
+        expect(o.set.output[i].layout >= 0 && o.set.output[i].layout <= SC_LAYOUT_RGBD &&
+               (i == 0 || o.set.output[i].path));
     FILE *f = fopen("/dev/null", "w");
     if (f) {
         sc_options_print(f, &o);
@@ -69,6 +72,7 @@ size_t fuzz_seed(int i, uint8_t *out, size_t max)
         "a\nb\n--precision\ndepth.unet=bf16,vae=fp32,fp16\n--seed\n9000000000000000\n--no-match",
         "/a/b.c/film.webm\n-t\n1500ms\n--inpaint\nnetwork\n--inpaint-tile\n512\n--depth-window\n60",
         "--help\nfull",
+        "a\n--layout\nsbs\nb\n--layout\ntab\n-c:v\nffv1\nc\n-o\nd",
         "--bench\n--report\nr.json",
         "--info",
         "a\n-f\nnull",

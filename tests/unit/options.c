@@ -11,7 +11,7 @@
 
 #include "../../src/options_table.h"
 
-#define MAX_ARGS 16
+#define MAX_ARGS 24
 
 static sc_options o;
 static char error[512];
@@ -43,11 +43,13 @@ static void defaults(void **state)
     sc_settings s;
     (void)state;
     sc_settings_default(&s);
-    assert_true(s.max_disparity == 2.5 && s.convergence == 0.45 && s.crf == -1 && s.inpaint_guidance == 1.01);
+    assert_true(s.max_disparity == 2.5 && s.convergence == 0.45 && s.output[0].crf == -1 &&
+                s.inpaint_guidance == 1.01);
     assert_int_equal(s.inpaint_window, 23);
     assert_int_equal(s.depth_window, 110);
     assert_int_equal(s.match, 1);
-    assert_int_equal(s.layout, SC_LAYOUT_SBS);
+    assert_int_equal(s.outputs, 1);
+    assert_int_equal(s.output[0].layout, SC_LAYOUT_SBS);
     assert_string_equal(s.device, "auto");
     assert_true(s.end < 0 && s.duration < 0 && s.start == 0);
     assert_int_equal(s.log.level, SC_LOG_INFO);
@@ -70,21 +72,21 @@ static void values(void **state)
               "--no-match out.mkv"),
         0);
     assert_string_equal(o.set.input, "in.mkv");
-    assert_string_equal(o.set.output, "out.mkv");
-    assert_int_equal(o.set.layout, SC_LAYOUT_HTAB);
-    assert_true(o.set.max_disparity == 3.25 && o.set.crf == 21.5);
+    assert_string_equal(o.set.output[0].path, "out.mkv");
+    assert_int_equal(o.set.output[0].layout, SC_LAYOUT_HTAB);
+    assert_true(o.set.max_disparity == 3.25 && o.set.output[0].crf == 21.5);
     assert_true(o.set.seed == INT64_C(8999999999999999));
     assert_int_equal(o.set.overwrite, SC_OVERWRITE_YES);
     assert_int_equal(o.set.match, 0);
     assert_int_equal(parse("in.mp4 --convergence=0.1 -c:v ffv1 -codec:a aac -threads 2 out.mkv -n"), 0);
     assert_true(o.set.convergence == 0.1);
-    assert_string_equal(o.set.codec_video, "ffv1");
-    assert_string_equal(o.set.codec_audio, "aac");
+    assert_string_equal(o.set.output[0].codec_video, "ffv1");
+    assert_string_equal(o.set.output[0].codec_audio, "aac");
     assert_int_equal(o.set.threads, 2);
     assert_int_equal(o.set.overwrite, SC_OVERWRITE_NEVER);
     assert_int_equal(parse("-- -odd.mp4 --odder.mkv"), 0);
     assert_string_equal(o.set.input, "-odd.mp4");
-    assert_string_equal(o.set.output, "--odder.mkv");
+    assert_string_equal(o.set.output[0].path, "--odder.mkv");
     assert_int_equal(parse("-h"), 0);
     assert_true(o.help && !o.help_full);
     assert_int_equal(parse("--help full"), 0);
@@ -118,8 +120,14 @@ static void mistakes(void **state)
     expect_error("a b -y=1", "unknown option -y=1 (--help lists them)");
     expect_error("a b --dry-run=1", "--dry-run: takes no value");
     expect_error("a b c",
-                 "unexpected \"c\" after a and b (many films: name the folder for the results with -o)");
+                 "unexpected \"c\" after a and b (many films: name the folder for the results with -o; "
+                 "a second output: give its --layout before it)");
     expect_error("-i a -o b c", "unexpected \"c\": input and output are given");
+    expect_error(
+        "a --crf=1 1 --crf=1 2 --crf=1 3 --crf=1 4 --crf=1 5 --crf=1 6 --crf=1 7 --crf=1 8 --crf=1 9",
+        "\"9\": more than 8 outputs");
+    expect_error("a b -crf 2 c -crf 3",
+                 "-crf: stands after the last output; of several, each has its options before it");
     expect_error("-y", "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
     expect_error("a b -t 1 -to 2", "-to and -t exclude each other");
     expect_error("a b -ss 2 -to 1.5", "-to: 1.5 s is not after -ss, 2 s");
@@ -207,29 +215,53 @@ static void outputs(void **state)
     (void)state;
     for (int i = 0; i < SC_COUNT(cases); i++) {
         assert_int_equal(parse(cases[i][0]), 0);
-        assert_string_equal(o.set.output, cases[i][1]);
+        assert_string_equal(o.set.output[0].path, cases[i][1]);
     }
     expect_error("folder/", "\"folder/\" is not a file: name an output too");
 }
 
-static void several(void **state)
+static void several_inputs(void **state)
 {
     (void)state;
     assert_int_equal(parse("a b c -o out --recursive"), 0);
     assert_int_equal(o.inputs, 3);
     assert_string_equal(o.input[2], "c");
     assert_string_equal(o.set.input, "a");
-    assert_string_equal(o.set.output, "out");
+    assert_string_equal(o.set.output[0].path, "out");
     assert_int_equal(o.recursive, 1);
     assert_int_equal(parse("-i a b"), 0);
     assert_int_equal(o.inputs, 1);
     assert_string_equal(o.input[0], "a");
-    assert_string_equal(o.set.output, "b");
+    assert_string_equal(o.set.output[0].path, "b");
     o.set.input = "/x/y.avi";
-    assert_int_equal(sc_options_name_output(&o, "out/sub", error, sizeof error), 0);
-    assert_string_equal(o.set.output, "out/sub/y_LRF_Full_SBS.mkv");
-    assert_int_equal(sc_options_name_output(&o, "out:/", error, sizeof error), 0);
-    assert_string_equal(o.set.output, "out:/y_LRF_Full_SBS.mkv"); /* a folder keeps its name */
+    assert_int_equal(sc_options_name_output(&o, 0, "out/sub", error, sizeof error), 0);
+    assert_string_equal(o.set.output[0].path, "out/sub/y_LRF_Full_SBS.mkv");
+    assert_int_equal(sc_options_name_output(&o, 0, "out:/", error, sizeof error), 0);
+    assert_string_equal(o.set.output[0].path, "out:/y_LRF_Full_SBS.mkv"); /* a folder keeps its name */
+}
+
+/* Each output has the options before it; an only one also those after it. */
+static void several_outputs(void **state)
+{
+    const sc_output *out = o.set.output;
+    (void)state;
+    assert_int_equal(
+        parse("-crf 30 film.mkv --layout tab a.mkv --layout dubois -c:v ffv1 b.mkv -preset fast c.mkv"), 0);
+    assert_int_equal(o.set.outputs, 3);
+    assert_string_equal(o.set.input, "film.mkv");
+    assert_string_equal(out[0].path, "a.mkv");
+    assert_true(out[0].layout == SC_LAYOUT_TAB && out[0].crf == 30 && !out[0].codec_video);
+    assert_string_equal(out[1].path, "b.mkv");
+    assert_true(out[1].layout == SC_LAYOUT_DUBOIS && out[1].crf == -1 && out[1].codec_video);
+    assert_string_equal(out[2].path, "c.mkv");
+    assert_true(out[2].layout == SC_LAYOUT_SBS && out[2].crf == -1 && !out[2].codec_video);
+    assert_int_equal(parse("-o a.mkv film.mkv --layout tab -y"), 0);
+    assert_true(o.set.outputs == 1 && out[0].layout == SC_LAYOUT_TAB && o.set.overwrite == SC_OVERWRITE_YES);
+    assert_string_equal(out[0].path, "a.mkv");
+    assert_int_equal(parse("film.mkv --layout tab -o a.mkv -o b.mkv"), 0);
+    assert_true(out[0].layout == SC_LAYOUT_TAB && out[1].layout == SC_LAYOUT_SBS && o.set.outputs == 2);
+    assert_int_equal(parse("-i film.mkv a.mkv --layout tab -y b.mkv"), 0);
+    assert_true(out[0].layout == SC_LAYOUT_SBS && out[1].layout == SC_LAYOUT_TAB && o.set.outputs == 2);
 }
 
 /* Every option's value, back through the parser, gives the same settings. */
@@ -238,7 +270,7 @@ static void printing(void **state)
     char text[8192], value[256], line[512];
     (void)state;
     assert_int_equal(parse("a.mp4 b.mp4 --layout rgbd --max-disparity 1.1 -ss 0.125 --no-match --seed 7"), 0);
-    const sc_settings before = o.set;
+    sc_options was = o;
     FILE *f = tmpfile();
     assert_non_null(f);
     o.set.models = "a \"b\\c";
@@ -264,8 +296,9 @@ static void printing(void **state)
         snprintf(line, sizeof line, "a.mp4 b.mp4 %s %s", r->name, value);
         assert_int_equal(parse(line), 0);
         const size_t size = r->type == SC_INT || r->type == SC_CHOICE ? sizeof(int) : 8;
-        if (r->offset < sizeof before)
-            assert_memory_equal((const char *)&o.set + r->offset, (const char *)&before + r->offset, size);
+        if (r->per_output || r->offset < sizeof(sc_settings))
+            assert_memory_equal(sc_option_member(r, &o, &o.set.output[0]),
+                                sc_option_member(r, &was, &was.set.output[0]), size);
         seen++;
     }
     assert_true(seen > 15);
@@ -292,10 +325,10 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(values),   cmocka_unit_test(mistakes),
-        cmocka_unit_test(ranges),   cmocka_unit_test(times),    cmocka_unit_test(decimals),
-        cmocka_unit_test(outputs),  cmocka_unit_test(printing), cmocka_unit_test(help),
-        cmocka_unit_test(several),
+        cmocka_unit_test(defaults), cmocka_unit_test(values),         cmocka_unit_test(mistakes),
+        cmocka_unit_test(ranges),   cmocka_unit_test(times),          cmocka_unit_test(decimals),
+        cmocka_unit_test(outputs),  cmocka_unit_test(several_inputs), cmocka_unit_test(several_outputs),
+        cmocka_unit_test(printing), cmocka_unit_test(help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
