@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "ops.h"
+#include "pager.h"
 
 /* Every op ends here: counts the launch and keeps the first failure. */
 static void done(sc_exec *x, const char *op, int ret)
@@ -44,6 +45,8 @@ void sc_linear_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
         a.add = sc_broadcast(a.add, 2, a.y.dim);
     }
     x->stats.flops += 2 * a.x.dim[0] * a.w.dim[0] * a.w.dim[1];
+    if (p->far.tape)
+        sc_pager_need(x, p);
     done(x, "linear", x->dev->ops->linear(x, &a));
 }
 
@@ -113,6 +116,8 @@ void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
     SC_CHECK(x, absent(a.vec) || a.vec.dtype == SC_F32 || a.vec.dtype == out.dtype);
     SC_CHECK(x, absent(a.add) || (sc_same_shape(a.add, out) && sc_tensor_packed(a.add)));
     x->stats.flops += 2 * sc_tensor_count(out) * p->w.dim[1] * p->w.dim[2] * p->w.dim[3];
+    if (p->far.tape)
+        sc_pager_need(x, p);
     done(x, "conv2d", x->dev->ops->conv2d(x, &a));
 }
 

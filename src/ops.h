@@ -13,9 +13,17 @@
 
 typedef enum sc_act { SC_ACT_NONE, SC_ACT_SILU, SC_ACT_GELU, SC_ACT_QUICK_GELU, SC_ACT_GEGLU } sc_act;
 
+#define SC_FETCHES 64 /* slots of sc_ops.fetch */
+
+typedef struct sc_far {   /* of a tensor that visits the device (pager.h) */
+    struct sc_tape *tape; /* NULL: it is resident */
+    int page;
+} sc_far;
+
 typedef struct sc_param { /* weights of a linear or convolution layer */
     sc_tensor w;          /* [N, K] or [O, kh, kw, I] */
     sc_tensor b;          /* [N] f32, or none */
+    sc_far far;           /* w's; an op reads one such tensor at most */
 } sc_param;
 
 typedef struct sc_norm {   /* scale and shift of a norm */
@@ -210,6 +218,13 @@ typedef struct sc_mix_args {
 typedef struct sc_ops {
     int (*alloc)(sc_device *, void **out, size_t bytes);
     void (*free)(sc_device *, void *p);
+    int (*host_alloc)(sc_device *, void **out, size_t bytes); /* that fetch copies from; 256-byte aligned */
+    void (*host_free)(sc_device *, void *p);
+    /* Copies from host_alloc's memory beside the computing: begins when all that was issued before is done.
+     * What is issued after await(slot), 0 .. SC_FETCHES - 1, sees the slot's last fetch and those before it.
+     */
+    int (*fetch)(sc_exec *, void *dst, const void *src, size_t bytes, int slot);
+    int (*await)(sc_exec *, int slot);
     int (*upload)(sc_exec *, void *dst, const void *src, size_t bytes);
     int (*download)(sc_exec *, void *dst, const void *src, size_t bytes);
     int (*wait)(sc_exec *);

@@ -34,6 +34,18 @@ static int cpu_memcpy(sc_exec *x, void *dst, const void *src, size_t bytes)
     return 0;
 }
 
+static int cpu_fetch(sc_exec *x, void *dst, const void *src, size_t bytes, int slot)
+{
+    (void)slot;
+    return cpu_memcpy(x, dst, src, bytes);
+}
+
+static int cpu_await(sc_exec *x, int slot)
+{
+    (void)x, (void)slot;
+    return 0;
+}
+
 static int cpu_wait(sc_exec *x)
 {
     (void)x;
@@ -52,6 +64,10 @@ static void cpu_close(sc_device *dev)
 static const sc_ops plain_ops = {
     .alloc = cpu_alloc,
     .free = cpu_free,
+    .host_alloc = cpu_alloc,
+    .host_free = cpu_free,
+    .fetch = cpu_fetch,
+    .await = cpu_await,
     .upload = cpu_memcpy,
     .download = cpu_memcpy,
     .wait = cpu_wait,

@@ -36,6 +36,8 @@ struct sc_cuda {
     int processors;
     bool tf32; /* fp32 products by tensor cores that keep 10 bits of each factor's mantissa */
     cudaStream_t stream;
+    cudaStream_t side; /* fetches */
+    cudaEvent_t issued, fetched[SC_FETCHES];
     cublasLtHandle_t lt;
     cudnnHandle_t dnn;
     struct sc_conv_plans *conv;

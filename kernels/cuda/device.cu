@@ -20,6 +20,45 @@ static void cuda_free(sc_device *dev, void *p)
     cudaFree(p); /* waits for the device: nothing still reads it */
 }
 
+static int cuda_host_alloc(sc_device *dev, void **out, size_t bytes)
+{
+    cudaSetDevice(((sc_cuda *)dev->priv)->id);
+    if (cudaMallocHost(out, bytes ? bytes : 1) == cudaSuccess)
+        return 0;
+    cudaGetLastError();
+    return -ENOMEM;
+}
+
+static void cuda_host_free(sc_device *dev, void *p)
+{
+    const sc_cuda *c = (sc_cuda *)dev->priv;
+
+    cudaSetDevice(c->id);
+    cudaStreamSynchronize(c->side); /* a page may be on its way that nobody has waited for */
+    cudaFreeHost(p);
+}
+
+static int cuda_fetch(sc_exec *x, void *dst, const void *src, size_t bytes, int slot)
+{
+    const sc_cuda *c = sc_cuda_of(x);
+    cudaError_t e = cudaEventRecord(c->issued, c->stream);
+
+    if (e == cudaSuccess)
+        e = cudaStreamWaitEvent(c->side, c->issued, 0);
+    if (e == cudaSuccess)
+        e = cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, c->side);
+    if (e == cudaSuccess)
+        e = cudaEventRecord(c->fetched[slot], c->side);
+    return sc_cuda_check(x, e, "fetch");
+}
+
+static int cuda_await(sc_exec *x, int slot)
+{
+    const sc_cuda *c = sc_cuda_of(x);
+
+    return sc_cuda_check(x, cudaStreamWaitEvent(c->stream, c->fetched[slot], 0), "await");
+}
+
 static int cuda_upload(sc_exec *x, void *dst, const void *src, size_t bytes)
 {
     /* From pageable memory this returns once src has been read, so the caller may reuse it at once. */
@@ -55,6 +94,13 @@ static void cuda_close(sc_device *dev)
         if (c->lt)
             cublasLtDestroy(c->lt);
         cudaFree(c->workspace);
+        for (int i = 0; i < SC_FETCHES; i++)
+            if (c->fetched[i])
+                cudaEventDestroy(c->fetched[i]);
+        if (c->issued)
+            cudaEventDestroy(c->issued);
+        if (c->side)
+            cudaStreamDestroy(c->side);
         if (c->stream)
             cudaStreamDestroy(c->stream);
     }
@@ -65,6 +111,10 @@ static void cuda_close(sc_device *dev)
 static const sc_ops cuda_ops = {
     .alloc = cuda_alloc,
     .free = cuda_free,
+    .host_alloc = cuda_host_alloc,
+    .host_free = cuda_host_free,
+    .fetch = cuda_fetch,
+    .await = cuda_await,
     .upload = cuda_upload,
     .download = cuda_download,
     .wait = cuda_wait,
@@ -100,9 +150,19 @@ int sc_cuda_count(void)
     return n;
 }
 
+static bool open_side(sc_cuda *c)
+{
+    bool ok = cudaStreamCreateWithFlags(&c->side, cudaStreamNonBlocking) == cudaSuccess &&
+              cudaEventCreateWithFlags(&c->issued, cudaEventDisableTiming) == cudaSuccess;
+
+    for (int i = 0; i < SC_FETCHES && ok; i++)
+        ok = cudaEventCreateWithFlags(&c->fetched[i], cudaEventDisableTiming) == cudaSuccess;
+    return ok;
+}
+
 static int open_libraries(sc_cuda *c)
 {
-    if (cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking) != cudaSuccess ||
+    if (cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking) != cudaSuccess || !open_side(c) ||
         cudaMalloc(&c->workspace, SC_CUDA_WORKSPACE) != cudaSuccess ||
         cublasLtCreate(&c->lt) != CUBLAS_STATUS_SUCCESS || cudnnCreate(&c->dnn) != CUDNN_STATUS_SUCCESS ||
         cudnnSetStream(c->dnn, c->stream) != CUDNN_STATUS_SUCCESS)

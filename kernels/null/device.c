@@ -30,6 +30,18 @@ static int null_download(sc_exec *x, void *dst, const void *src, size_t bytes)
     return 0;
 }
 
+static int null_fetch(sc_exec *x, void *dst, const void *src, size_t bytes, int slot)
+{
+    (void)slot;
+    return null_upload(x, dst, src, bytes);
+}
+
+static int null_await(sc_exec *x, int slot)
+{
+    (void)x, (void)slot;
+    return 0;
+}
+
 static int null_wait(sc_exec *x)
 {
     (void)x;
@@ -70,6 +82,10 @@ NULL_OP(mix)
 static const sc_ops null_ops = {
     .alloc = null_alloc,
     .free = null_free,
+    .host_alloc = null_alloc,
+    .host_free = null_free,
+    .fetch = null_fetch,
+    .await = null_await,
     .upload = null_upload,
     .download = null_download,
     .wait = null_wait,

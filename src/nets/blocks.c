@@ -63,14 +63,14 @@ void sc_resblock_load(sc_loader *ld, sc_resblock *w, const sc_resblock_shape *s,
     const int kw = s->temporal ? 1 : 3;
 
     w->eps = s->eps;
-    sc_load_norm(ld, &w->norm1, s->in, "%s.norm1", name);
-    sc_load_conv(ld, &w->conv1, s->out, s->in, 3, kw, true, "%s.conv1", name);
     if (s->time)
         sc_load_linear(ld, &w->time_emb_proj, s->out, s->time, true, "%s.time_emb_proj", name);
+    sc_load_norm(ld, &w->norm1, s->in, "%s.norm1", name);
+    sc_load_conv(ld, &w->conv1, s->out, s->in, 3, kw, true, "%s.conv1", name);
     sc_load_norm(ld, &w->norm2, s->out, "%s.norm2", name);
-    sc_load_conv(ld, &w->conv2, s->out, s->out, 3, kw, true, "%s.conv2", name);
     if (s->in != s->out)
         sc_load_conv(ld, &w->conv_shortcut, s->out, s->in, 1, 1, true, "%s.conv_shortcut", name);
+    sc_load_conv(ld, &w->conv2, s->out, s->out, 3, kw, true, "%s.conv2", name);
 }
 
 /* diffusers resnet.py ResnetBlock2D.forward() and TemporalResnetBlock.forward() */

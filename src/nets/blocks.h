@@ -1,7 +1,8 @@
 /* Blocks of the Stable Video Diffusion family, shared by the UNet, the VAE and CLIP.
  *
  * A forward function writes into the caller's `out`, whose type is the exec's, and leaves the arena as it
- * found it. A load function asks for the same tensors in the same order; its last argument is the block's
+ * found it. A load function asks for the same layers in the same order, which is what
+ * streamed weights are fetched in; its last argument is the block's
  * published name. Shapes: [T,H,W,C] pictures, [B,S,C] tokens. T is the number of frames of one clip. */
 #ifndef SC_BLOCKS_H
 #define SC_BLOCKS_H

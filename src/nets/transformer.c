@@ -79,10 +79,10 @@ void sc_transformer_load(sc_loader *ld, sc_transformer *w, int width, int heads,
     sc_load_norm(ld, &w->norm, width, "%s.norm", name);
     sc_load_linear(ld, &w->proj_in, width, width, true, "%s.proj_in", name);
     block_load(ld, &w->spatial, width, heads, context, false, sc_name_of("%s.transformer_blocks.0", name).s);
-    block_load(ld, &w->temporal, width, heads, context, true,
-               sc_name_of("%s.temporal_transformer_blocks.0", name).s);
     sc_embedding_load(ld, &w->time_pos_embed, width, 4 * width, width,
                       sc_name_of("%s.time_pos_embed", name).s);
+    block_load(ld, &w->temporal, width, heads, context, true,
+               sc_name_of("%s.temporal_transformer_blocks.0", name).s);
     w->share = sc_mix_load(ld, false, sc_name_of("%s.time_mixer", name).s);
     sc_load_linear(ld, &w->proj_out, width, width, true, "%s.proj_out", name);
 }

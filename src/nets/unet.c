@@ -140,10 +140,10 @@ static void load(sc_loader *ld, sc_unet *u)
     const sc_unet_config *c = &u->cfg;
     const int first = c->block_out_channels[0], last = c->block_out_channels[LAST];
 
-    sc_load_conv(ld, &u->conv_in, first, c->in_channels, 3, 3, true, "conv_in");
     sc_embedding_load(ld, &u->time_embedding, first, 4 * first, 4 * first, "time_embedding");
     sc_embedding_load(ld, &u->add_embedding, 3 * c->addition_time_embed_dim, 4 * first, 4 * first,
                       "add_embedding");
+    sc_load_conv(ld, &u->conv_in, first, c->in_channels, 3, 3, true, "conv_in");
     for (int i = 0; i <= LAST; i++)
         load_down(ld, u, i);
     load_resblock(ld, &u->mid[0], u, last, last, 1e-5f, "mid_block.resnets.0");

@@ -1,5 +1,4 @@
-#include "weights.h"
-#include "safetensors.h"
+#include "loader.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -9,34 +8,9 @@
 #include <sys/stat.h>
 
 #define MAX_SHARDS 1000
-#define MAX_PATH   4096
+#define MAX_PATH   SC_LOADER_PATH
 #define ALIGN      256 /* what sc_new() gives too: vector loads and cuDNN want aligned weights */
 #define LISTED     8   /* names in an error line; more would not be read */
-
-/* A tensor that was found and fits. Reading waits for sc_loader_finish(): no memory is taken for a wrong
- * file. */
-typedef struct request {
-    sc_tensor *to;
-    const sc_st_tensor *from;
-    sc_tensor view; /* the file's tensor with its axes in the order of *to; no data yet */
-    size_t offset;  /* of *to in the block */
-} request;
-
-struct sc_loader {
-    const sc_logger *log;
-    sc_exec *x;
-    sc_dtype store;
-    char name[MAX_PATH];
-    sc_st_file *file; /* NULL: shape-only, or: */
-    bool random;
-    int files;
-    request *request;
-    size_t requests, capacity;
-    size_t size, staging; /* bytes of the block; of the largest tensor that is converted on its way */
-    int64_t params;
-    char list[4096]; /* the problems */
-    int problems, listed, ret;
-};
 
 static void problem(sc_loader *ld, const char *fmt, ...) SC_PRINTF(2, 3);
 static void problem(sc_loader *ld, const char *fmt, ...)
@@ -59,6 +33,7 @@ void sc_loader_close(sc_loader **ld)
     for (int i = 0; i < (*ld)->files; i++)
         sc_st_close(&(*ld)->file[i]);
     free((*ld)->file);
+    sc_tape_close(&(*ld)->tape);
     free((*ld)->request);
     free(*ld);
     *ld = NULL;
@@ -303,17 +278,34 @@ static sc_st_tensor *want(sc_loader *ld, const char *name, int shapes, const int
     return NULL;
 }
 
-static bool direct(const request *r)
+/* The next request's place in memory. */
+static void place(sc_loader *ld, sc_request *r)
 {
-    return r->to->dtype == r->view.dtype && sc_tensor_packed(r->view);
+    const size_t bytes = (sc_tensor_bytes(*r->to) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size_t *const sum = r->far ? &ld->need.layers : &ld->need.rest;
+
+    *sum += bytes;
+    if (r->far)
+        ld->need.largest = SC_MAX(ld->need.largest, bytes);
+    if (r->far && ld->tape) {
+        r->far->tape = ld->tape;
+        if (sc_tape_add(ld->tape, bytes, &r->far->page, &r->offset) < 0)
+            ld->ret = sc_fail(ld->log, -ENOMEM, "weights", "%s: no place for a layer of %zu MiB on its way",
+                              ld->name, bytes >> 20);
+    } else {
+        r->offset = ld->size;
+        ld->size += bytes;
+    }
+    if (!sc_request_direct(r))
+        ld->staging = SC_MAX(ld->staging, sc_tensor_bytes(r->view));
 }
 
 /* Queues t (NULL: random numbers) for *to, whose type and shape are set. */
-static void enqueue(sc_loader *ld, sc_tensor *to, const sc_st_tensor *t, sc_tensor view)
+static void enqueue(sc_loader *ld, sc_tensor *to, sc_far *far, const sc_st_tensor *t, sc_tensor view)
 {
     if (ld->requests == ld->capacity) {
         const size_t more = ld->capacity ? 2 * ld->capacity : 256;
-        request *r = realloc(ld->request, more * sizeof *r);
+        sc_request *r = realloc(ld->request, more * sizeof *r);
         if (!r) {
             ld->ret = -ENOMEM;
             return;
@@ -321,11 +313,9 @@ static void enqueue(sc_loader *ld, sc_tensor *to, const sc_st_tensor *t, sc_tens
         ld->request = r;
         ld->capacity = more;
     }
-    request *r = &ld->request[ld->requests++];
-    *r = (request){ .to = to, .from = t, .view = view, .offset = ld->size };
-    ld->size += (sc_tensor_bytes(*to) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if (!direct(r))
-        ld->staging = SC_MAX(ld->staging, sc_tensor_bytes(view));
+    sc_request *r = &ld->request[ld->requests++];
+    *r = (sc_request){ .to = to, .far = far, .from = t, .view = view };
+    place(ld, r);
 }
 
 static sc_dtype type_of(const sc_st_tensor *t)
@@ -340,7 +330,7 @@ static void load_packed(sc_loader *ld, sc_tensor *to, int ndim, const int64_t *d
     *to = sc_tensor_make(NULL, SC_F32, ndim, dim);
     const sc_st_tensor *t = want(ld, name, 1, &ndim, (const int64_t(*)[SC_MAX_DIM])shape);
     if (t || ld->random)
-        enqueue(ld, to, t, sc_tensor_make(NULL, type_of(t), ndim, dim));
+        enqueue(ld, to, NULL, t, sc_tensor_make(NULL, type_of(t), ndim, dim));
 }
 
 /* [o,i,kh,kw] of the file. A kernel without width may be written [o,i,kh,1,1], and one of a single tap [o,i]
@@ -384,7 +374,7 @@ void sc_load_linear(sc_loader *ld, sc_param *p, int64_t out, int64_t in, bool bi
     *p = (sc_param){ .w = sc_tensor_make(NULL, ld->store, SC_DIMS(out, in)) };
     const sc_st_tensor *t = want_matrix(ld, suffixed(name, stem, ".weight"), out, in);
     if (t || ld->random)
-        enqueue(ld, &p->w, t, sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in)));
+        enqueue(ld, &p->w, &p->far, t, sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in)));
     if (bias)
         load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
 }
@@ -401,7 +391,7 @@ void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, i
     const sc_st_tensor *t = want_kernel(ld, suffixed(name, stem, ".weight"), out, in, kh, kw);
     if (t || ld->random) {
         const sc_tensor oihw = sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in, kh, kw));
-        enqueue(ld, &p->w, t, sc_permute(oihw, to_ohwi));
+        enqueue(ld, &p->w, &p->far, t, sc_permute(oihw, to_ohwi));
     }
     if (bias)
         load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
@@ -488,72 +478,31 @@ static int check_all_used(sc_loader *ld)
                    before > LISTED || ld->problems - before > LISTED ? "; ..." : "");
 }
 
-/* Numbers that keep the size of what passes through. */
-static void fill_random(sc_exec *x, sc_tensor flat, const sc_tensor *shape, size_t i)
+void sc_loader_stream(sc_loader *ld, sc_pager *pager)
 {
-    const double inputs = (double)flat.dim[0] / (double)shape->dim[0];
-
-    sc_randn_into(x, flat, i, 0);
-    sc_axpby_into(x, flat, shape->ndim > 1 ? (float)(1 / sqrt(inputs)) : 0.5f, flat, 0, SC_NONE, SC_ACT_NONE);
+    if (!ld->tape && ld->ret >= 0)
+        ld->ret = sc_tape_open(&ld->tape, pager);
 }
 
-static int read_all(sc_loader *ld, char **block)
+void sc_loader_report(sc_loader *ld, sc_load_size *size)
 {
-    sc_exec *x = ld->x;
-    void *staging = NULL, *all = NULL;
-    int ret = 0;
-
-    if (ld->size)
-        SC_TRY(x->dev->ops->alloc(x->dev, &all, ld->size));
-    *block = all;
-    if (ld->staging)
-        SC_TRY(x->dev->ops->alloc(x->dev, &staging, ld->staging));
-    for (size_t i = 0; i < ld->requests; i++) {
-        request *r = &ld->request[i];
-        const int64_t n = sc_tensor_count(r->view);
-        r->to->data = *block ? *block + r->offset : NULL;
-        r->view.data = direct(r) ? r->to->data : staging;
-        const sc_tensor flat = sc_tensor_make(r->view.data, r->view.dtype, 1, &n);
-        if (r->from)
-            sc_upload(x, flat, r->from->data);
-        else
-            fill_random(x, flat, r->to, i);
-        if (!direct(r))
-            sc_copy_into(x, *r->to, r->view);
-    }
-    ret = sc_exec_wait(x);
-fail:
-    if (ret == -ENOMEM)
-        ret = sc_fail(ld->log, SC_ERR_DEVICE, "weights", "%s: %zu MiB do not fit into the memory of %s",
-                      ld->name, (ld->size + ld->staging) >> 20, x->dev->name);
-    if (staging)
-        x->dev->ops->free(x->dev, staging);
-    return ret;
+    ld->report = size;
 }
 
 int sc_loader_finish(sc_loader **ld, void **block, int64_t *params)
 {
-    char *all = NULL;
+    void *all = NULL;
     const int64_t n = (*ld)->params;
-    sc_device *dev = (*ld)->x->dev;
     int ret;
 
     SC_TRY(check_all_used(*ld));
     if ((*ld)->file || (*ld)->random)
-        SC_TRY(read_all(*ld, &all));
+        SC_TRY(sc_loader_read(*ld, &all));
+    if ((*ld)->report)
+        *(*ld)->report = (*ld)->need;
     *block = all;
     *params = n;
-    all = NULL;
 fail:
-    if (all)
-        dev->ops->free(dev, all);
     sc_loader_close(ld);
     return ret;
-}
-
-void sc_loader_free(sc_device *dev, void **block)
-{
-    if (*block)
-        dev->ops->free(dev, *block);
-    *block = NULL;
 }

@@ -10,6 +10,7 @@
 #include "../ops.h"
 
 typedef struct sc_loader sc_loader;
+struct sc_pager;
 
 /* path: a .safetensors file, or a folder holding STEM.fp16.safetensors, STEM.safetensors or
  * STEM.safetensors.index.json, looked for in this order; or NULL. stem: "diffusion_pytorch_model", "model".
@@ -26,7 +27,18 @@ int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const 
 /* A loader that has every tensor, of random numbers, the same each time: for measuring without a file. */
 int sc_loader_open_random(sc_loader **ld, sc_exec *x, sc_dtype store, const sc_logger *log);
 
-/* On success ownership of the one device block that holds all weights passes to *block (free with
+/* The weights of linear and convolution layers stay in host memory and come through the pager, which must
+ * outlive what is loaded; norms and biases are resident all the same. Before anything is asked for. */
+void sc_loader_stream(sc_loader *ld, struct sc_pager *pager);
+
+typedef struct sc_load_size { /* device bytes of a network's weights */
+    size_t layers, rest;      /* what can be streamed, and what cannot */
+    size_t largest;           /* of one layer */
+} sc_load_size;
+/* *size is set by sc_loader_finish(). */
+void sc_loader_report(sc_loader *ld, sc_load_size *size);
+
+/* On success ownership of the memory that holds all weights passes to *block (free with
  * sc_loader_free); *params is the number of parameters asked for. Closes the loader either way. */
 int sc_loader_finish(sc_loader **ld, void **block, int64_t *params);
 /* Gives up: nothing is checked or read. */
