@@ -73,24 +73,39 @@ void sc_resblock_load(sc_loader *ld, sc_resblock *w, const sc_resblock_shape *s,
     sc_load_conv(ld, &w->conv2, s->out, s->out, 3, kw, true, "%s.conv2", name);
 }
 
-/* diffusers resnet.py ResnetBlock2D.forward() and TemporalResnetBlock.forward() */
-void sc_resblock_forward(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_tensor in, sc_tensor temb)
+/* What the time adds to every pixel, [1,Cout] f32 like a bias, which it joins; none in the VAE. */
+static sc_tensor project_time(sc_exec *x, const sc_resblock *w, sc_tensor temb)
+{
+    if (!w->time_emb_proj.w.ndim)
+        return SC_NONE;
+    const sc_tensor t = sc_new(x, SC_F32, SC_DIMS(1, w->time_emb_proj.w.dim[0]));
+
+    sc_linear_into(x, t, temb, &w->time_emb_proj, NULL);
+    return t;
+}
+
+/* t: the projected time. n: where the normalised input goes, which may be the memory of out. */
+static void resblock(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_tensor in, sc_tensor t, sc_tensor n)
 {
     const sc_mark m = sc_push(x);
-    sc_conv2d_opt first = { 0 };
-    const sc_tensor t = sc_new(x, SC_F32, SC_DIMS(1, out.dim[3])); /* f32 like a bias, which it joins */
 
-    if (w->time_emb_proj.w.ndim) {
-        sc_linear_into(x, t, temb, &w->time_emb_proj, NULL);
-        first.vec = &t;
-    }
-    sc_tensor h = sc_group_norm(x, in, &w->norm1, SC_NORM_GROUPS, w->eps, true);
-    h = sc_conv2d(x, h, &w->conv1, &first);
+    sc_group_norm_into(x, n, in, &w->norm1, SC_NORM_GROUPS, w->eps, true);
+    const sc_tensor h = sc_conv2d(x, n, &w->conv1, &(sc_conv2d_opt){ .vec = t.ndim ? &t : NULL });
     sc_group_norm_into(x, h, h, &w->norm2, SC_NORM_GROUPS, w->eps, true);
     /* The shortcut goes into out first and is added to there: one buffer fewer at the widest place. */
     if (w->conv_shortcut.w.ndim)
         sc_conv2d_into(x, out, in, &w->conv_shortcut, NULL);
     sc_conv2d_into(x, out, h, &w->conv2, &(sc_conv2d_opt){ .add = w->conv_shortcut.w.ndim ? &out : &in });
+    sc_pop(x, m);
+}
+
+/* diffusers resnet.py ResnetBlock2D.forward() and TemporalResnetBlock.forward() */
+void sc_resblock_forward(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_tensor in, sc_tensor temb)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor t = project_time(x, w, temb);
+
+    resblock(x, out, w, in, t, sc_new(x, x->act, in.ndim, in.dim));
     sc_pop(x, m);
 }
 
@@ -121,16 +136,57 @@ static sc_tensor by_frame(sc_tensor t)
     return sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1] * t.dim[2], t.dim[3]));
 }
 
-/* diffusers resnet.py SpatioTemporalResBlock.forward(); the blend is AlphaBlender.forward() for clips, where
- * the image_only_indicator is zero. */
-void sc_st_resblock_forward(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor in, sc_tensor temb)
+/* Pixels that fill a large GPU: 14 frames of 128x72, less than one of 1024x576. */
+#define PART_PIXELS ((int64_t)1 << 17)
+
+int64_t sc_frame_part(int64_t frames, int64_t pixels)
+{
+    const int64_t most = SC_MAX(PART_PIXELS / pixels, 1), parts = (frames + most - 1) / most;
+
+    return (frames + parts - 1) / parts;
+}
+
+/* diffusers resnet.py SpatioTemporalResBlock.forward(), its second half; the blend is AlphaBlender.forward()
+ * for clips, where the image_only_indicator is zero. */
+void sc_st_resblock_blend(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor s, sc_tensor temb)
 {
     const sc_mark m = sc_push(x);
-    const sc_tensor s = sc_new_like(x, out);
+    const sc_tensor t = project_time(x, &w->temporal, temb);
 
-    sc_resblock_forward(x, s, &w->spatial, in, temb);
-    sc_resblock_forward(x, by_frame(out), &w->temporal, by_frame(s), temb);
+    resblock(x, by_frame(out), &w->temporal, by_frame(s), t, by_frame(out));
     sc_axpby_into(x, out, w->share, s, 1 - w->share, out, SC_ACT_NONE);
+    sc_pop(x, m);
+}
+
+/* Channels of a, then of b. */
+static sc_tensor concat(sc_exec *x, sc_tensor a, sc_tensor b)
+{
+    const int64_t *dim = a.dim, c = dim[3] + b.dim[3];
+    const sc_tensor y = sc_new(x, x->act, SC_DIMS(dim[0], dim[1], dim[2], c));
+
+    sc_copy_into(x, sc_slice(y, 3, 0, dim[3]), a);
+    sc_copy_into(x, sc_slice(y, 3, dim[3], b.dim[3]), b);
+    return y;
+}
+
+void sc_st_resblock_forward(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor in, sc_tensor skip,
+                            sc_tensor temb)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor s = sc_new_like(x, out), time = project_time(x, &w->spatial, temb);
+    const int64_t part = sc_frame_part(in.dim[0], in.dim[1] * in.dim[2]);
+
+    for (int64_t t = 0; t < in.dim[0]; t += part) {
+        const sc_mark one = sc_push(x);
+        const int64_t n = SC_MIN(part, in.dim[0] - t);
+        sc_tensor from = sc_slice(in, 0, t, n);
+
+        if (skip.ndim)
+            from = concat(x, from, sc_slice(skip, 0, t, n));
+        resblock(x, sc_slice(s, 0, t, n), &w->spatial, from, time, sc_new(x, x->act, from.ndim, from.dim));
+        sc_pop(x, one);
+    }
+    sc_st_resblock_blend(x, out, w, s, temb);
     sc_pop(x, m);
 }
 
@@ -159,8 +215,7 @@ void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_t
     const sc_mark m = sc_push(x);
     const sc_tensor q = sc_linear(x, in, &w->q, NULL);
     const sc_tensor k = sc_linear(x, in, &w->k, NULL);
-    const sc_tensor v = sc_linear(x, in, &w->v, NULL);
-    const sc_tensor y = sc_new_like(x, q);
+    const sc_tensor v = sc_linear(x, in, &w->v, NULL), y = in;
     const float width = (float)(in.dim[2] / w->heads);
 
     sc_attention_into(x, by_head(y, w->heads, between), by_head(q, w->heads, between),

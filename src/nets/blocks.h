@@ -1,9 +1,9 @@
 /* Blocks of the Stable Video Diffusion family, shared by the UNet, the VAE and CLIP.
  *
  * A forward function writes into the caller's `out`, whose type is the exec's, and leaves the arena as it
- * found it. A load function asks for the same layers in the same order, which is what
- * streamed weights are fetched in; its last argument is the block's
- * published name. Shapes: [T,H,W,C] pictures, [B,S,C] tokens. T is the number of frames of one clip. */
+ * found it. A load function asks for the same layers in the same order, that in which streamed weights come;
+ * its last argument is the block's published name. Shapes: [T,H,W,C] pictures, [B,S,C] tokens. T is the
+ * number of frames of one clip. */
 #ifndef SC_BLOCKS_H
 #define SC_BLOCKS_H
 
@@ -61,8 +61,15 @@ typedef struct sc_st_resblock_shape {
     bool switched; /* the VAE's blend: the learned factor is the temporal result's */
 } sc_st_resblock_shape;
 void sc_st_resblock_load(sc_loader *ld, sc_st_resblock *w, const sc_st_resblock_shape *s, const char *name);
-/* in, out [T,H,W,C]; out may be in where Cin == Cout. */
-void sc_st_resblock_forward(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor in, sc_tensor temb);
+/* How many of so many frames a block that knows no time should take together: its temporaries then need no
+ * more memory than those of a few frames. */
+int64_t sc_frame_part(int64_t frames, int64_t pixels);
+/* in, out [T,H,W,C]; skip, or SC_NONE: more channels of the input, after in's. out may be in where they have
+ * as many channels. */
+void sc_st_resblock_forward(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor in, sc_tensor skip,
+                            sc_tensor temb);
+/* What follows the 2-D block, over its result s[T,H,W,C]. out is not s. */
+void sc_st_resblock_blend(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor s, sc_tensor temb);
 
 /* The blend's factor: sigmoid(mix_factor), or one minus it. */
 float sc_mix_load(sc_loader *ld, bool switched, const char *name);
@@ -79,7 +86,7 @@ typedef struct sc_attention_names { /* of its four layers; all zero: to_q, to_k,
 void sc_attention_load(sc_loader *ld, sc_attention *w, int width, int heads, bool bias, sc_attention_names n,
                        const char *name);
 /* out[B,S,C] += attention(in[B,S,C]) over S, or over B (between = true: every place s attends to itself in
- * all b). */
+ * all b). in is overwritten. */
 void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_tensor in, bool between);
 
 #endif

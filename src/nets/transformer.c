@@ -60,12 +60,15 @@ static void block_forward(sc_exec *x, sc_tensor tokens, const sc_transformer_blo
                           bool temporal)
 {
     const sc_mark m = sc_push(x);
+    const int64_t frames = tokens.dim[0], part = temporal ? frames : sc_frame_part(frames, tokens.dim[1]);
 
     if (temporal)
         feed_forward(x, tokens, &w->ff_in);
-    const sc_tensor n = sc_layer_norm(x, tokens, &w->norm1, EPS);
-    sc_attention_forward(x, tokens, &w->attn1, n, temporal);
-    sc_pop(x, m);
+    for (int64_t i = 0; i < frames; i += part) {
+        const sc_tensor t = sc_slice(tokens, 0, i, SC_MIN(part, frames - i));
+        sc_attention_forward(x, t, &w->attn1, sc_layer_norm(x, t, &w->norm1, EPS), temporal);
+        sc_pop(x, m);
+    }
 
     const sc_tensor cross = sc_linear(x, sc_linear(x, context, &w->attn2_v, NULL), &w->attn2_out, NULL);
     sc_axpby_into(x, tokens, 1, tokens, 1, over_pixels(cross, tokens), SC_ACT_NONE);

@@ -5,10 +5,14 @@
 
 #define MAX_LAYERS 4 /* in the down half of a level; the published networks have 2 */
 
+typedef struct layer {
+    sc_st_resblock resnet;
+    sc_transformer attention;
+} layer;
+
 /* One level of the U. The lowest has no transformers in its layers and the only mid block. */
 typedef struct level {
-    sc_st_resblock down[MAX_LAYERS], up[MAX_LAYERS + 1];
-    sc_transformer down_attention[MAX_LAYERS], up_attention[MAX_LAYERS + 1];
+    layer down[MAX_LAYERS], up[MAX_LAYERS + 1];
     sc_param downsampler; /* to the level below */
     sc_param upsampler;   /* to the level above */
 } level;
@@ -104,10 +108,10 @@ static void load_down(sc_loader *ld, sc_unet *u, int i)
 
     for (int j = 0; j < u->cfg.layers_per_block; j++) {
         const int in = width[j || !i ? i : i - 1];
-        load_resblock(ld, &l->down[j], u, in, width[i], i < LAST ? 1e-6f : 1e-5f,
+        load_resblock(ld, &l->down[j].resnet, u, in, width[i], i < LAST ? 1e-6f : 1e-5f,
                       sc_name_of("down_blocks.%d.resnets.%d", i, j).s);
         if (i < LAST)
-            load_attention(ld, &l->down_attention[j], u, i,
+            load_attention(ld, &l->down[j].attention, u, i,
                            sc_name_of("down_blocks.%d.attentions.%d", i, j).s);
     }
     if (i < LAST)
@@ -124,10 +128,10 @@ static void load_up(sc_loader *ld, sc_unet *u, int i)
     for (int j = 0; j <= last; j++) {
         const int below = width[j || i == LAST ? i : i + 1];
         const int skip = width[j < last || !i ? i : i - 1];
-        load_resblock(ld, &l->up[j], u, below + skip, width[i], 1e-6f,
+        load_resblock(ld, &l->up[j].resnet, u, below + skip, width[i], 1e-6f,
                       sc_name_of("up_blocks.%d.resnets.%d", LAST - i, j).s);
         if (i < LAST)
-            load_attention(ld, &l->up_attention[j], u, i,
+            load_attention(ld, &l->up[j].attention, u, i,
                            sc_name_of("up_blocks.%d.attentions.%d", LAST - i, j).s);
     }
     if (i)
@@ -201,38 +205,30 @@ static sc_tensor new_picture(sc_exec *x, sc_tensor like, int64_t channels)
     return sc_new(x, x->act, SC_DIMS(like.dim[0], like.dim[1], like.dim[2], channels));
 }
 
-static sc_tensor concat(sc_exec *x, sc_tensor a, sc_tensor b)
-{
-    const sc_tensor y = new_picture(x, a, a.dim[3] + b.dim[3]);
-
-    sc_copy_into(x, sc_slice(y, 3, 0, a.dim[3]), a);
-    sc_copy_into(x, sc_slice(y, 3, a.dim[3], b.dim[3]), b);
-    return y;
-}
-
 static void mid_forward(sc_exec *x, sc_tensor out, const sc_unet *u, sc_tensor in, const step *s)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor h = sc_new_like(x, out);
 
-    sc_st_resblock_forward(x, out, &u->mid[0], in, s->temb);
+    sc_st_resblock_forward(x, out, &u->mid[0], in, SC_NONE, s->temb);
     sc_transformer_forward(x, h, &u->mid_attention, out, s->context, s->position[LAST]);
-    sc_st_resblock_forward(x, out, &u->mid[1], h, s->temb);
+    sc_st_resblock_forward(x, out, &u->mid[1], h, SC_NONE, s->temb);
     sc_pop(x, m);
 }
 
-/* A layer of level i: the residual block and, except on the lowest level, the transformer. */
-static void layer_forward(sc_exec *x, sc_tensor out, const sc_st_resblock *r, const sc_transformer *a, int i,
-                          sc_tensor in, const step *s)
+/* A layer of level i, over in and, in the up half, skip: the residual block and, except on the lowest level,
+ * the transformer. */
+static void layer_forward(sc_exec *x, sc_tensor out, const layer *l, int i, sc_tensor in, sc_tensor skip,
+                          const step *s)
 {
     const sc_mark m = sc_push(x);
 
     if (i == LAST) {
-        sc_st_resblock_forward(x, out, r, in, s->temb);
+        sc_st_resblock_forward(x, out, &l->resnet, in, skip, s->temb);
     } else {
         const sc_tensor h = sc_new_like(x, out);
-        sc_st_resblock_forward(x, h, r, in, s->temb);
-        sc_transformer_forward(x, out, a, h, s->context, s->position[i]);
+        sc_st_resblock_forward(x, h, &l->resnet, in, skip, s->temb);
+        sc_transformer_forward(x, out, &l->attention, h, s->context, s->position[i]);
     }
     sc_pop(x, m);
 }
@@ -250,7 +246,7 @@ static void level_forward(sc_exec *x, sc_tensor out, const sc_unet *u, int i, sc
 
     for (int j = 0; j < layers; j++) {
         skip[j + 1] = new_picture(x, in, width[i]);
-        layer_forward(x, skip[j + 1], &l->down[j], &l->down_attention[j], i, skip[j], s);
+        layer_forward(x, skip[j + 1], &l->down[j], i, skip[j], SC_NONE, s);
     }
 
     const sc_tensor below = new_picture(x, in, width[SC_MIN(i + 1, LAST)]);
@@ -263,12 +259,8 @@ static void level_forward(sc_exec *x, sc_tensor out, const sc_unet *u, int i, sc
     sc_pop(x, lower);
 
     const sc_tensor h = i ? new_picture(x, in, width[i]) : out;
-    for (int j = 0; j <= layers; j++) {
-        const sc_mark up = sc_push(x);
-        const sc_tensor both = concat(x, j ? h : below, skip[layers - j]);
-        layer_forward(x, h, &l->up[j], &l->up_attention[j], i, both, s);
-        sc_pop(x, up);
-    }
+    for (int j = 0; j <= layers; j++)
+        layer_forward(x, h, &l->up[j], i, j ? h : below, skip[layers - j], s);
     if (i)
         sc_conv2d_into(x, out, h, &l->upsampler, &(sc_conv2d_opt){ .upsample = true });
     sc_pop(x, m);

@@ -218,6 +218,7 @@ void sc_vae_encode(sc_exec *x, sc_tensor mean, const sc_vae *v, sc_tensor images
         encode_frame(x, sc_slice(mean, 0, t, 1), &v->enc, &v->cfg, sc_slice(images, 0, t, 1));
 }
 
+/* h[T,h,w,512] of latents[T,h,w,4]. */
 static void decode_mid(sc_exec *x, sc_tensor h, const decoder *d, sc_tensor latents)
 {
     const sc_mark m = sc_push(x);
@@ -225,31 +226,52 @@ static void decode_mid(sc_exec *x, sc_tensor h, const decoder *d, sc_tensor late
 
     sc_copy_into(x, in, latents);
     sc_conv2d_into(x, h, in, &d->conv_in, NULL);
-    sc_st_resblock_forward(x, h, &d->mid[0], h, SC_NONE);
+    sc_st_resblock_forward(x, h, &d->mid[0], h, SC_NONE, SC_NONE);
     attention_forward(x, h, &d->attention);
-    sc_st_resblock_forward(x, h, &d->mid[1], h, SC_NONE);
+    sc_st_resblock_forward(x, h, &d->mid[1], h, SC_NONE, SC_NONE);
     sc_pop(x, m);
 }
 
-/* Up block i after all that comes before it. The recursion takes the large tensors of the last block first
- * and gives the small ones of the first back early. */
+/* The first 2-D block of level i over what comes from the level below, enlarged on the way: enlarged as a
+ * whole it would be the largest tensor of all. */
+static void enter_level(sc_exec *x, sc_tensor s, const decoder *d, int i, sc_tensor below)
+{
+    const int64_t part = sc_frame_part(s.dim[0], s.dim[1] * s.dim[2]);
+
+    for (int64_t t = 0; t < s.dim[0]; t += part) {
+        const sc_mark m = sc_push(x);
+        const int64_t n = SC_MIN(part, s.dim[0] - t);
+        sc_tensor h = sc_slice(below, 0, t, n);
+
+        if (i)
+            h = sc_conv2d(x, h, &d->upsampler[i - 1], &(sc_conv2d_opt){ .upsample = true });
+        sc_resblock_forward(x, sc_slice(s, 0, t, n), &d->up[i][0].spatial, h, SC_NONE);
+        sc_pop(x, m);
+    }
+}
+
+/* Up block i, without its upsampler, after all that comes before it. out's memory, unused until the end,
+ * holds what comes from the level below, which is at most as large: so three of the largest tensors are alive
+ * at most. */
 static void decode_level(sc_exec *x, sc_tensor out, const decoder *d, const sc_vae_config *c, int i,
                          sc_tensor latents)
 {
-    const sc_mark m = sc_push(x);
-    const int *width = c->block_out_channels;
-    const sc_tensor in = new_picture(x, latents, 1 << i, width[i ? LAST - i + 1 : LAST]);
+    const int scale = i ? 1 << (i - 1) : 1, width = c->block_out_channels[i ? LAST - i + 1 : LAST];
+    const sc_tensor below = sc_tensor_make(
+        out.data, out.dtype, SC_DIMS(latents.dim[0], latents.dim[1] * scale, latents.dim[2] * scale, width));
 
+    SC_CHECK(x, sc_tensor_bytes(below) <= sc_tensor_bytes(out));
+    const sc_mark m = sc_push(x);
     if (i)
-        decode_level(x, in, d, c, i - 1, latents);
+        decode_level(x, below, d, c, i - 1, latents);
     else
-        decode_mid(x, in, d, latents);
-    const sc_tensor h = i < LAST ? new_picture(x, in, 1, width[LAST - i]) : out;
-    for (int j = 0; j <= c->layers_per_block; j++)
-        sc_st_resblock_forward(x, h, &d->up[i][j], j ? h : in, SC_NONE);
-    if (i < LAST)
-        sc_conv2d_into(x, out, h, &d->upsampler[i], &(sc_conv2d_opt){ .upsample = true });
+        decode_mid(x, below, d, latents);
+    const sc_tensor s = sc_new_like(x, out);
+    enter_level(x, s, d, i, below);
+    sc_st_resblock_blend(x, out, &d->up[i][0], s, SC_NONE);
     sc_pop(x, m);
+    for (int j = 1; j <= c->layers_per_block; j++)
+        sc_st_resblock_forward(x, out, &d->up[i][j], out, SC_NONE, SC_NONE);
 }
 
 /* diffusers autoencoder_kl_temporal_decoder.py TemporalDecoder.forward() */

@@ -198,7 +198,7 @@ static void forward_block(sc_exec *x, sc_tensor out, const model *m)
     const golden_case *c = m->c;
 
     if (is(c, "st_resblock") || is(c, "st_resblock_switched"))
-        sc_st_resblock_forward(x, out, &m->st_resblock, c->in, m->set->temb);
+        sc_st_resblock_forward(x, out, &m->st_resblock, c->in, SC_NONE, m->set->temb);
     else if (is(c, "resblock"))
         sc_resblock_forward(x, out, &m->resblock, c->in, SC_NONE);
     else if (is(c, "transformer")) {
