@@ -57,7 +57,7 @@ static void truth(check *c)
     const pair pb = check_values(c, SC_F32, b, SC_DIMS(2)), y = check_output(c, SC_F32, SC_DIMS(2, 2));
     check_expect(c, y, plain);
     while (check_run(c))
-        sc_linear_into(c->x, at(c, y), at(c, px), &(sc_param){ at(c, pw), at(c, pb) }, NULL);
+        sc_linear_into(c->x, at(c, y), at(c, px), &(sc_param){ .w = at(c, pw), .b = at(c, pb) }, NULL);
     check_end(c, &(check_tol){ .k = 3 });
 
     for (int act = 0; act < SC_COUNT(one); act++) {
