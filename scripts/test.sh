@@ -5,7 +5,7 @@ set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$here/build}
 
-"$here/scripts/deps.sh"
+"$here/scripts/deps.sh" curl python3 # of the tests
 cmake -S "$here" -B "$build" "$@"
 cmake --build "$build" -j "$(nproc)"
 

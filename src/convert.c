@@ -6,7 +6,7 @@
 
 #include <libavutil/log.h>
 
-#include "stages/stages.h"
+#include "stages/models.h"
 
 struct sc_converter {
     sc_settings set;
@@ -19,6 +19,7 @@ struct sc_converter {
     sc_exec exec;
     sc_pools *pools;
     sc_context ctx;
+    char models[SC_MODELS_PATH];                 /* holds ctx.models where it was searched for */
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
     int writers;
@@ -98,7 +99,6 @@ static int check_settings(const sc_converter *c)
         const char *name, *path;
     } file[SC_MAX_OUTPUTS + 3] = { { "input", s->input }, { "--depth", s->depth_file } };
     int n = 2; /* from here on written to */
-    struct stat models;
 
     if (s->outputs < 1 || s->outputs > SC_MAX_OUTPUTS)
         return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%d outputs, not 1 to %d", s->outputs,
@@ -116,8 +116,6 @@ static int check_settings(const sc_converter *c)
             if (same_file(file[i].path, file[k].path))
                 return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: %s and %s are the same file",
                                file[i].path, file[k].name, file[i].name);
-    if (s->models && (stat(s->models, &models) || !S_ISDIR(models.st_mode)))
-        return sc_fail(&c->log, SC_ERR_WEIGHTS, "convert", "--models: \"%s\" is not a folder", s->models);
     return 0;
 }
 
@@ -254,7 +252,7 @@ static int open_all(sc_converter *c)
     SC_TRY(check_settings(c));
     SC_TRY(sc_reader_open(&c->reader, &in, &c->log));
     v = sc_reader_info(c->reader);
-    c->ctx = (sc_context){ .set = s, .log = &c->log, .x = &c->exec, .video = v, .models = s->models };
+    c->ctx = (sc_context){ .set = s, .log = &c->log, .x = &c->exec, .video = v };
     sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s, %.3f s", s->input, v->width, v->height,
            v->codec, av_get_pix_fmt_name(v->format), v->duration);
     for (int i = 0; i < s->outputs; i++)
@@ -263,6 +261,7 @@ static int open_all(sc_converter *c)
         SC_TRY(open_sidecar(c));
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
+    SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
     SC_TRY(open_chain(c, format));
     return 0;
 fail:

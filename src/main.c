@@ -309,15 +309,16 @@ static int convert_many(console *t, sc_options *o)
     sc_batch b[SC_MAX_OUTPUTS] = { { 0 } };
     int *failed = NULL, failures = 0, skipped = 0, done = 0, ret = 0;
 
-    if (o->set.export_depth || o->set.depth_file)
-        return sc_fail(log, SC_ERR_USAGE, "batch", "%s is for one film, here are several",
-                       o->set.depth_file ? "--depth" : "--export-depth");
     for (int k = 0; k < o->set.outputs; k++)
         SC_TRY(find_jobs(o, &b[k], o->set.output[k].path ? o->set.output[k].path : ""));
+    if (b->count > 1 && (o->set.export_depth || o->set.depth_file))
+        SC_TRY(sc_fail(log, SC_ERR_USAGE, "batch", "%s is for one film, here are %d",
+                       o->set.depth_file ? "--depth" : "--export-depth", b->count));
     if (!(failed = malloc((size_t)b->count * sizeof(*failed))))
         SC_TRY(-ENOMEM);
     for (int i = 0; i < b->count; i++) {
-        sc_log(log, SC_LOG_INFO, "batch", "%d of %d: %s", i + 1, b->count, b->job[i].input);
+        if (b->count > 1)
+            sc_log(log, SC_LOG_INFO, "batch", "%d of %d: %s", i + 1, b->count, b->job[i].input);
         ret = convert_job(t, o, b, i);
         if (concerns_all(ret))
             break;
@@ -388,29 +389,45 @@ static int bench(sc_options *o)
 /* OpenMP's threads spin while they wait, which takes the cores from decoder and encoder: 83 s instead of 10
  * for 40 frames of 720p on two shared cores. libgomp asks for its policy before main(), so the program starts
  * once more. */
-static void wait_without_spinning(char **argv)
+static void wait_without_spinning(const char *own, char **argv)
 {
-    char path[4096];
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-
-    if (getenv("OMP_WAIT_POLICY") || n < 0 || setenv("OMP_WAIT_POLICY", "passive", 1))
+    if (!*own || getenv("OMP_WAIT_POLICY") || setenv("OMP_WAIT_POLICY", "passive", 1))
         return;
-    path[n] = 0;
-    execv(path, argv);
+    execv(own, argv);
+}
+
+/* Where published weights are looked for: the user's folder of data, beside the program, and where an
+ * installed program has its own. */
+static void list_model_folders(char *out, size_t size, const char *own)
+{
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME"), *slash = strrchr(own, '/');
+    const int folder = slash ? (int)(slash - own) : 0;
+    size_t n = 0;
+
+    if (data && *data == '/') /* the specification: relative ones are void */
+        n += (size_t)snprintf(out, size, "%s/stereocrafter/models:", data);
+    else if (home)
+        n += (size_t)snprintf(out, size, "%s/.local/share/stereocrafter/models:", home);
+    if (n < size)
+        snprintf(out + n, size - n, "%.*s/models:%.*s/../share/stereocrafter/models", folder, own, folder,
+                 own);
 }
 
 int main(int argc, char **argv)
 {
-    char error[512];
+    char error[512], own[4096], models[3 * sizeof own];
     sc_options o;
 
+    own[SC_MAX(readlink("/proc/self/exe", own, sizeof own - 1), 0)] = 0;
+    list_model_folders(models, sizeof models, own);
     sc_options_default(&o);
+    o.set.models_search = models;
     if (sc_options_parse(&o, argc, argv, error, sizeof error) < 0) {
         fprintf(stderr, "[error] options: %s\n", error);
         return 2;
     }
     if (!o.help && !o.version && !o.info && !o.print_config) {
-        wait_without_spinning(argv);
+        wait_without_spinning(own, argv);
         return o.bench ? bench(&o) : convert_films(&o);
     }
     if (o.help)

@@ -1,5 +1,5 @@
 /* The table behind options.h, shared by what parses (options_parse.c) and what documents and prints
- * (options.c). */
+ * (options_help.c). */
 #ifndef SC_OPTIONS_TABLE_H
 #define SC_OPTIONS_TABLE_H
 
@@ -33,6 +33,7 @@ typedef struct sc_option {
 
 extern const sc_option sc_option_table[];
 extern const int sc_option_count;
+extern const char *const sc_option_group[]; /* titles; NULL ends them */
 
 /* "sbs, hsbs, ..." */
 void sc_option_choices(const sc_option *row, char *out, size_t size);

@@ -102,8 +102,11 @@ typedef struct sc_settings {
     double inpaint_guidance;
     int match; /* 1: the colours of filled holes are matched in LAB */
 
-    const char *models;    /* NULL, or the folder of published weights */
-    const char *device;    /* "auto", "cpu", "cuda:1" */
+    int model;          /* 0 auto, 1 built-in networks, 2 the published ones */
+    const char *models; /* NULL, or the folder of published weights */
+    const char
+        *models_search; /* NULL, or folders separated by colons where they are looked for without `models` */
+    const char *device; /* "auto", "cpu", "cuda:1" */
     const char *precision; /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
     int64_t seed;
     int threads;   /* 0 = one per core */

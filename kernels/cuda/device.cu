@@ -201,6 +201,7 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     dev->ops = &c->ops;
     dev->dtypes = 1u << SC_F32 | 1u << SC_F16 | 1u << SC_BF16;
     dev->threads = o->threads;
+    dev->large = true;
     snprintf(dev->name, sizeof(dev->name), "cuda:%d", id);
     snprintf(dev->description, sizeof(dev->description),
              "%.60s, %.1f GiB, compute capability %d.%d, cuDNN %zu", p.name,

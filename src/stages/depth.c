@@ -1,10 +1,7 @@
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "depth.h"
-
-#define SVD "stable-video-diffusion-img2vid-xt-1-1"
 
 static const float far_quantile = 0.01f, near_quantile = 0.99f;
 static const double scale_seconds = 2; /* over which the scale of a shot is averaged */
@@ -124,29 +121,10 @@ fail:
     return ret;
 }
 
-static bool is_there(char path[1024], const char *models, const char *folder)
-{
-    const int n = snprintf(path, 1024, "%s/%s", models, folder);
-
-    return n > 0 && n < 1024 && !access(path, R_OK);
-}
-
-/* Finds the published folders; returns the first that is missing, or NULL. */
-static const char *find_files(sc_depth_files *f, const char *models)
-{
-    if (!is_there(f->unet, models, "DepthCrafter"))
-        return "DepthCrafter";
-    if (!is_there(f->vae, models, SVD "/vae"))
-        return SVD "/vae";
-    if (!is_there(f->clip, models, SVD "/image_encoder"))
-        return SVD "/image_encoder";
-    return NULL;
-}
-
 int sc_depth_open(sc_stage **s, const sc_context *c, sc_stage *from)
 {
-    sc_depth_files files;
-    const char *missing = c->models ? find_files(&files, c->models) : "";
+    sc_model_files files;
+    const char *missing = c->models ? sc_models_depth(&files, c->models) : "";
 
     if (!missing)
         return sc_depth_svd_open(s, c, from, &files);

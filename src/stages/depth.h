@@ -3,17 +3,13 @@
 #define SC_DEPTH_H
 
 #include "../ops.h"
-#include "stages.h"
+#include "models.h"
 
 /* The built-in network, frame by frame. */
 int sc_depth_quick_open(sc_stage **s, const sc_context *c, sc_stage *from);
 
-typedef struct sc_depth_files { /* folders of the published networks */
-    char unet[1024], vae[1024], clip[1024];
-} sc_depth_files;
-
 /* DepthCrafter, in windows of frames. */
-int sc_depth_svd_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_depth_files *files);
+int sc_depth_svd_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_model_files *files);
 
 /* ---- the scale of a shot: which of a network's numbers are 0 and 1 */
 

@@ -422,7 +422,7 @@ static void svd_close(sc_stage *stage)
     free(s);
 }
 
-int sc_depth_svd_open(sc_stage **out, const sc_context *c, sc_stage *from, const sc_depth_files *files)
+int sc_depth_svd_open(sc_stage **out, const sc_context *c, sc_stage *from, const sc_model_files *files)
 {
     svd *s = calloc(1, sizeof(*s));
     int ret;

@@ -1,11 +1,7 @@
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "../ops.h"
 #include "inpaint.h"
-
-#define SVD "stable-video-diffusion-img2vid-xt-1-1"
 
 enum { AUTO, EXTEND, NETWORK, NONE }; /* sc_settings.inpaint */
 
@@ -45,32 +41,11 @@ static int none_open(sc_stage **s, const sc_context *c, sc_stage *from)
     return 0;
 }
 
-static bool is_there(char path[1024], const char *models, const char *folder)
-{
-    const int n = snprintf(path, 1024, "%s/%s", models, folder);
-
-    return n > 0 && n < 1024 && !access(path, R_OK);
-}
-
-/* Finds the published folders; returns the first that is missing, or NULL. */
-static const char *find_files(sc_inpaint_files *f, const char *models)
-{
-    /* Published under unet_diffusers; a downloader in use puts the same two files at the root. */
-    if (!is_there(f->unet, models, "StereoCrafter/unet_diffusers") &&
-        !is_there(f->unet, models, "StereoCrafter"))
-        return "StereoCrafter/unet_diffusers";
-    if (!is_there(f->vae, models, SVD "/vae"))
-        return SVD "/vae";
-    if (!is_there(f->clip, models, SVD "/image_encoder"))
-        return SVD "/image_encoder";
-    return NULL;
-}
-
 int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from)
 {
-    sc_inpaint_files files;
+    sc_model_files files;
     const int mode = c->set->inpaint;
-    const char *missing = c->models ? find_files(&files, c->models) : "";
+    const char *missing = c->models ? sc_models_inpaint(&files, c->models) : "";
 
     if (mode == NONE)
         return none_open(s, c, from);

@@ -2,7 +2,7 @@
 #ifndef SC_INPAINT_H
 #define SC_INPAINT_H
 
-#include "stages.h"
+#include "models.h"
 
 /* Makes *im safe to write to: a stage before may have kept it. */
 int sc_inpaint_own(const sc_context *c, sc_image *im);
@@ -10,19 +10,15 @@ int sc_inpaint_own(const sc_context *c, sc_image *im);
 /* The background is continued into the holes. */
 int sc_inpaint_extend_open(sc_stage **s, const sc_context *c, sc_stage *from);
 
-typedef struct sc_inpaint_files { /* folders of the published networks */
-    char unet[1024], vae[1024], clip[1024];
-} sc_inpaint_files;
-
 /* The published network redraws windows of frames; its picture is used in the holes alone. */
-int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_inpaint_files *files);
+int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_model_files *files);
 
 /* ---- inpaint_draw.c: StereoCrafter's networks, over pictures of up to a given size */
 
 typedef struct sc_artist sc_artist;
 
 /* Loads the networks and cuts pictures of up to h x w into tiles. */
-int sc_artist_open(sc_artist **a, const sc_context *c, const sc_inpaint_files *files, int h, int w);
+int sc_artist_open(sc_artist **a, const sc_context *c, const sc_model_files *files, int h, int w);
 void sc_artist_close(sc_artist **a, sc_device *dev);
 
 typedef struct sc_sketch { /* one frame; the tensors may be parts of larger ones */

@@ -59,7 +59,7 @@ static grid plan_axis(int n, int max)
     return (grid){ align_up((all + (count - 1) * overlap + count - 1) / count), overlap };
 }
 
-int sc_artist_open(sc_artist **out, const sc_context *c, const sc_inpaint_files *files, int h, int w)
+int sc_artist_open(sc_artist **out, const sc_context *c, const sc_model_files *files, int h, int w)
 {
     sc_artist *a = calloc(1, sizeof(*a));
     int ret;

@@ -249,7 +249,7 @@ static void measure(sc_exec *x, void *arg)
     composite(x, &s, rgb, 1);
 }
 
-int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_inpaint_files *files)
+int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_model_files *files)
 {
     net *n = NULL;
     int ret;

@@ -31,7 +31,7 @@ struct sc_artist {
     int unused;
 };
 
-int sc_artist_open(sc_artist **a, const sc_context *c, const sc_inpaint_files *files, int h, int w)
+int sc_artist_open(sc_artist **a, const sc_context *c, const sc_model_files *files, int h, int w)
 {
     (void)c, (void)files, (void)h, (void)w;
     return (*a = calloc(1, sizeof(**a))) ? 0 : -ENOMEM;
@@ -117,7 +117,7 @@ static void run(int frames, const bool *cut, int window, int overlap, float *val
     assert_int_equal(sc_exec_open(&x, dev, NULL, SC_F32, 0), 0);
     c.x = &x;
     assert_int_equal(sc_pools_open(&c.pools, dev), 0);
-    assert_int_equal(sc_inpaint_net_open(&s, &c, &source.stage, &(sc_inpaint_files){ .unet = "" }), 0);
+    assert_int_equal(sc_inpaint_net_open(&s, &c, &source.stage, &(sc_model_files){ .unet = "" }), 0);
     assert_int_equal(sc_exec_reserve(&x, s->arena), 0);
     while (!(ret = sc_stage_next(s, &f))) {
         assert_int_equal(f.pts, n); /* each once, in order */
@@ -199,7 +199,7 @@ static void test_overlap_must_leave_new_frames(void **state)
     sc_stage *s = NULL;
 
     (void)state;
-    assert_int_equal(sc_inpaint_net_open(&s, &c, NULL, &(sc_inpaint_files){ .unet = "" }), SC_ERR_USAGE);
+    assert_int_equal(sc_inpaint_net_open(&s, &c, NULL, &(sc_model_files){ .unet = "" }), SC_ERR_USAGE);
 }
 
 int main(void)
