@@ -26,9 +26,29 @@ static bool absent(sc_tensor t)
     return t.ndim == 0;
 }
 
+/* The device's tensor cores take E4M3 in steps of 16. */
+static bool is_narrow(const sc_param *p)
+{
+    const int64_t in = p->w.dim[p->w.ndim - 1], out = p->w.dim[0];
+
+    return p->w.dtype == SC_F8 && in % 16 == 0 && out % 16 == 0 && p->scale.dim[0] == out &&
+           p->scale.dtype == SC_F32;
+}
+
+/* `in` as E4M3 in the arena, with `groups` factors. */
+static sc_tensor quantised(sc_exec *x, sc_tensor in, int64_t groups, sc_tensor *scale)
+{
+    const sc_tensor out = sc_new(x, SC_F8, in.ndim, in.dim);
+
+    *scale = sc_new(x, SC_F32, 1, &groups);
+    sc_quantise_into(x, out, *scale, in);
+    return out;
+}
+
 void sc_linear_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, const sc_linear_opt *o)
 {
-    sc_linear_args a = { .w = p->w, .b = p->b, .act = o ? o->act : SC_ACT_NONE };
+    sc_linear_args a = { .w = p->w, .b = p->b, .scale = p->scale, .act = o ? o->act : SC_ACT_NONE };
+    const sc_mark m = sc_push(x);
     int64_t n;
 
     if (x->err)
@@ -39,6 +59,9 @@ void sc_linear_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
     a.y = sc_rows(out);
     SC_CHECK(x, a.y.dim[0] == a.x.dim[0] && a.y.dim[1] == n);
     SC_CHECK(x, absent(a.b) || (a.b.dim[0] == a.w.dim[0] && a.b.dtype == SC_F32));
+    SC_CHECK(x, absent(a.scale) ? a.w.dtype != SC_F8 : is_narrow(p));
+    if (!absent(a.scale))
+        a.x = quantised(x, a.x, a.x.dim[0], &a.x_scale);
     if (o && o->add) {
         a.add = sc_rows(*o->add);
         SC_CHECK(x, a.add.dim[1] == n && (a.add.dim[0] == a.y.dim[0] || a.add.dim[0] == 1));
@@ -47,7 +70,9 @@ void sc_linear_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
     x->stats.flops += 2 * a.x.dim[0] * a.w.dim[0] * a.w.dim[1];
     if (p->far.tape)
         sc_pager_need(x, p);
-    done(x, "linear", x->dev->ops->linear(x, &a));
+    if (!x->err)
+        done(x, "linear", x->dev->ops->linear(x, &a));
+    sc_pop(x, m);
 }
 
 sc_tensor sc_linear(sc_exec *x, sc_tensor in, const sc_param *p, const sc_linear_opt *o)
@@ -81,6 +106,7 @@ static void conv2d_shape(int64_t dim[4], sc_conv2d_args *a, sc_tensor in, const 
     *a = (sc_conv2d_args){ .x = in,
                            .w = p->w,
                            .b = p->b,
+                           .scale = p->scale,
                            .vec = o->vec ? *o->vec : SC_NONE,
                            .add = o->add ? *o->add : SC_NONE,
                            .stride = o->stride ? o->stride : 1,
@@ -96,6 +122,7 @@ static void conv2d_shape(int64_t dim[4], sc_conv2d_args *a, sc_tensor in, const 
 
 void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, const sc_conv2d_opt *o)
 {
+    const sc_mark m = sc_push(x);
     sc_conv2d_args a;
     int64_t dim[4];
 
@@ -115,10 +142,15 @@ void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
     }
     SC_CHECK(x, absent(a.vec) || a.vec.dtype == SC_F32 || a.vec.dtype == out.dtype);
     SC_CHECK(x, absent(a.add) || (sc_same_shape(a.add, out) && sc_tensor_packed(a.add)));
+    SC_CHECK(x, absent(a.scale) ? a.w.dtype != SC_F8 : is_narrow(p));
+    if (!absent(a.scale))
+        a.x = quantised(x, in, 1, &a.x_scale);
     x->stats.flops += 2 * sc_tensor_count(out) * p->w.dim[1] * p->w.dim[2] * p->w.dim[3];
     if (p->far.tape)
         sc_pager_need(x, p);
-    done(x, "conv2d", x->dev->ops->conv2d(x, &a));
+    if (!x->err)
+        done(x, "conv2d", x->dev->ops->conv2d(x, &a));
+    sc_pop(x, m);
 }
 
 sc_tensor sc_conv2d(sc_exec *x, sc_tensor in, const sc_param *p, const sc_conv2d_opt *o)
@@ -198,6 +230,19 @@ void sc_copy_into(sc_exec *x, sc_tensor out, sc_tensor in)
     if (x->err)
         return;
     SC_CHECK(x, sc_same_shape(out, in));
+    done(x, "copy", x->dev->ops->copy(x, &a));
+}
+
+void sc_quantise_into(sc_exec *x, sc_tensor out, sc_tensor scale, sc_tensor in)
+{
+    const sc_copy_args a = { .y = out, .x = in, .scale = scale };
+
+    if (x->err)
+        return;
+    SC_CHECK(x, out.ndim > 1 && sc_same_shape(out, in) && out.dtype == SC_F8 && sc_tensor_packed(out));
+    SC_CHECK(x, scale.dtype == SC_F32 && (scale.dim[0] == 1 || scale.dim[0] == out.dim[0]));
+    SC_CHECK(x, sc_tensor_packed(in) || (in.ndim == 2 && in.stride[1] == 1 && scale.dim[0] == in.dim[0]));
+    SC_CHECK(x, in.dtype <= SC_BF16);
     done(x, "copy", x->dev->ops->copy(x, &a));
 }
 

@@ -5,7 +5,12 @@
  * biases are f32; weights and activations have any type that the device computes with; sums are f32 or
  * wider. Where a type is not named, images are f32. An output may be the very tensor given as `add`, as the x
  * of a norm, or as an input of axpby. An op may gain an optional argument, never a sibling. Optional tensors
- * are SC_NONE. */
+ * are SC_NONE.
+ *
+ * E4M3 (SC_F8) is a type of weights alone: of linear and conv2d, whose channels in and out then are multiples
+ * of 16, with a factor for each output channel. The front-end rounds x to E4M3 too, by sc_quantise_into(): a
+ * linear layer's with a factor for each row, a convolution's with one for all of it. The op multiplies and
+ * sums these numbers, and multiplies each sum by both factors before anything else is done with it. */
 #ifndef SC_OPS_H
 #define SC_OPS_H
 
@@ -23,6 +28,7 @@ typedef struct sc_far {   /* of a tensor that visits the device (pager.h) */
 typedef struct sc_param { /* weights of a linear or convolution layer */
     sc_tensor w;          /* [N, K] or [O, kh, kw, I] */
     sc_tensor b;          /* [N] f32, or none */
+    sc_tensor scale;      /* [N] f32 where w is E4M3 and stands for w[n] * scale[n]; else none */
     sc_far far;           /* w's; an op reads one such tensor at most */
 } sc_param;
 
@@ -31,17 +37,19 @@ typedef struct sc_norm {   /* scale and shift of a norm */
 } sc_norm;
 
 /* y[M,N] = act(x[M,K] w^T + b) + add. GEGLU: w is [2N,K]; y = v * gelu_erf(g), v the first N rows, g the
- * last. Rows may be strided. add [M,N], or one row repeated (stride 0). */
+ * last. Rows may be strided. add [M,N], or one row repeated (stride 0). With scale [N] and x_scale [M] (which
+ * may repeat one number), x and w are E4M3: x[m] stands for x[m] * x_scale[m], w[n] for w[n] * scale[n]. */
 typedef struct sc_linear_args {
-    sc_tensor y, x, w, b, add;
+    sc_tensor y, x, w, b, add, scale, x_scale;
     sc_act act;
 } sc_linear_args;
 
 /* y[N,Ho,Wo,O] = act(conv(x[N,H,W,I], w[O,kh,kw,I]) + b + vec[N,O]) + add[N,Ho,Wo,O].
  * Zero padding, given per side. upsample: x is read as its nearest-neighbour double. All packed, but vec: one
- * row may stand for all (stride 0), and its type is f32 or y's. */
+ * row may stand for all (stride 0), and its type is f32 or y's. With scale [O] and x_scale [1], x and w are
+ * E4M3, as in linear. */
 typedef struct sc_conv2d_args {
-    sc_tensor y, x, w, b, vec, add;
+    sc_tensor y, x, w, b, vec, add, scale, x_scale;
     int stride, pad_top, pad_left, pad_bottom, pad_right;
     bool upsample;
     sc_act act;
@@ -69,9 +77,13 @@ typedef struct sc_attention_args {
     float scale;
 } sc_attention_args;
 
-/* y = x, element by element, any strides, any types (rounded to nearest even; u8 and u16 clamp). */
+/* y = x, element by element, any strides, any types (rounded to nearest even; u8 and u16 clamp, E4M3
+ * saturates at 448). With scale [G] f32, G = 1 or y.dim[0], y is E4M3 and packed, and x packed or,
+ * for G = y.dim[0], a matrix of strided rows, of f32, fp16 or bf16. Then scale[g] = max |x| / 448 over x[g]
+ * or, for G = 1, all of x, but 1 where that is 0, and y = x / scale[g], both divided in f32. The max passes
+ * over what is not a number, which stays that in y. */
 typedef struct sc_copy_args {
-    sc_tensor y, x;
+    sc_tensor y, x, scale;
 } sc_copy_args;
 
 /* y = act(a * x + b * z), same shapes (inputs may have stride 0); without z: act(a * x). */
@@ -283,6 +295,8 @@ sc_tensor sc_layer_norm(sc_exec *x, sc_tensor in, const sc_norm *w, float eps);
 void sc_attention_into(sc_exec *x, sc_tensor out, sc_tensor q, sc_tensor k, sc_tensor v, float scale);
 
 void sc_copy_into(sc_exec *x, sc_tensor out, sc_tensor in);
+/* out (E4M3) * scale = in, about: see sc_copy_args. */
+void sc_quantise_into(sc_exec *x, sc_tensor out, sc_tensor scale, sc_tensor in);
 void sc_axpby_into(sc_exec *x, sc_tensor out, float a, sc_tensor in, float b, sc_tensor z, sc_act act);
 void sc_randn_into(sc_exec *x, sc_tensor out, uint64_t seed, uint64_t offset);
 

@@ -23,6 +23,13 @@ static const struct {
                  [SC_NET_CLIP] = { SC_F16, SC_F16 },
                  [SC_NET_QUICK] = { SC_F16, SC_F16 } },
       .p.tf32 = true },
+    { .name = "fp8", /* where it pays and is known to do no harm; another network's has to be asked for */
+      .p.net = { [SC_NET_DEPTH_UNET] = { SC_F8, SC_F16 },
+                 [SC_NET_INPAINT_UNET] = { SC_F8, SC_F16 },
+                 [SC_NET_VAE] = { SC_F32, SC_F32 },
+                 [SC_NET_CLIP] = { SC_F16, SC_F16 },
+                 [SC_NET_QUICK] = { SC_F16, SC_F16 } },
+      .p.tf32 = true },
 };
 
 static const struct {
@@ -86,6 +93,22 @@ static sc_dtype widen(sc_dtype t, unsigned dtypes)
     if (t == SC_F8 && !(dtypes & 1u << SC_F8))
         t = SC_F16;
     return dtypes & 1u << t ? t : SC_F32;
+}
+
+/* What the makers of FP8 networks leave alone: the ends, where the picture itself passes, what a time or a
+ * context becomes, of which there are few numbers and each reaches every pixel, and what feeds the residual
+ * sum directly. The last three are the built-in network's ends and shortcuts. */
+sc_dtype sc_precision_of_layer(sc_dtype weight, const char *name, int64_t out, int64_t in)
+{
+    static const char *const wide[] = { "conv_in",  "conv_out",   "time_emb",      "add_embedding",
+                                        "time_pos", "attn2",      "conv_shortcut", "proj_out",
+                                        "patch_",   "quant_conv", "projection",    "stem",
+                                        "head.",    ".skip" };
+    bool narrow = out % 16 == 0 && in % 16 == 0; /* what tensor cores take */
+
+    for (int i = 0; i < SC_COUNT(wide); i++)
+        narrow = narrow && !strstr(name, wide[i]);
+    return weight == SC_F8 && !narrow ? SC_F16 : weight;
 }
 
 int sc_precision_parse(sc_precision *p, const char *text, const sc_logger *log)

@@ -22,9 +22,15 @@ typedef struct sc_precision {
 
 const char *sc_net_name(sc_net n); /* "depth.unet", "inpaint.unet", "vae", "clip", "quick" */
 
-/* Parses "fp16" or "depth.unet=bf16,vae=fp32" over the presets ("reference", "default", "fast"; NULL =
- * default). SC_ERR_USAGE with a line that names the part that was not understood. */
+/* Parses "fp16" or "depth.unet=bf16,vae=fp32" over the presets ("reference", "default", "fast", and "fp8",
+ * which is default but for the UNets; NULL = default). SC_ERR_USAGE with a line that names the part that was
+ * not understood. */
 int sc_precision_parse(sc_precision *p, const char *text, const sc_logger *log);
+
+/* The type of one layer's weights where those of its network have type `weight`: fp8 is kept from layers that
+ * it would harm more than speed up, known by their published names, and from widths (channels out and in)
+ * that are no multiple of 16. */
+sc_dtype sc_precision_of_layer(sc_dtype weight, const char *name, int64_t out, int64_t in);
 
 /* Widens what the device (bits of sc_device.dtypes) cannot compute with, one line a network at the log level
  * given. */

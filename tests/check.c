@@ -81,7 +81,7 @@ static void *take(check *c, int side, size_t bytes)
 
 static pair make(check *c, sc_dtype t, int ndim, const int64_t *dim)
 {
-    const sc_dtype plain = t == SC_U8 || t == SC_U16 ? t : SC_F32;
+    const sc_dtype plain = t >= SC_F8 ? t : SC_F32;
     pair p = { .on = { sc_tensor_make(NULL, plain, ndim, dim), sc_tensor_make(NULL, t, ndim, dim) },
                .output = -1 };
     if (c->skip)
@@ -295,7 +295,7 @@ static bool compare(check *c, int number, const check_tol *tol)
         for (int64_t i = 0; ok && i < n; i++)
             num[s][i] = value(wide, plain, i);
     }
-    for (int64_t i = 0; ok && plain == SC_F32 && i < n; i++) {
+    for (int64_t i = 0; ok && plain <= SC_F8 && i < n; i++) {
         const bool a = untouched(raw[0] + GUARD, plain, i), b = untouched(raw[1] + GUARD, t, i);
         if (a != b) {
             failed(c, "output %d: element %lld was %s", number, (long long)i, a ? "written" : "not written");

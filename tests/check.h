@@ -73,7 +73,7 @@ void check_begin(check *c, const char *op, const char *fmt, ...) SC_PRINTF(3, 4)
 void check_end(check *c, const check_tol *tol);
 
 /* Inputs. The plain device computes in f32, so of a narrower float type it gets the rounded numbers as f32;
- * integer types are the same on both sides. */
+ * integer types and E4M3 are the same on both sides. */
 pair check_normal(check *c, sc_dtype t, double mean, double sd, int ndim, const int64_t *dim);
 pair check_uniform(check *c, sc_dtype t, double lo, double hi, int ndim, const int64_t *dim);
 pair check_values(check *c, sc_dtype t, const float *v, int ndim, const int64_t *dim);

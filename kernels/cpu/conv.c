@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "cpu.h"
 
 /* The sum for one output element before bias. */
@@ -21,10 +23,12 @@ static double window_sum(const sc_conv2d_args *a, int64_t n, int64_t top, int64_
     return sum;
 }
 
-int sc_cpu_conv2d(sc_exec *x, const sc_conv2d_args *a)
+/* x and w are f32. */
+static void convolve(const sc_exec *x, const sc_conv2d_args *a)
 {
     const int64_t height = a->y.dim[1], width = a->y.dim[2], channels = a->y.dim[3];
     const float *bias = a->b.ndim ? a->b.data : NULL, *add = a->add.ndim ? a->add.data : NULL;
+    const float *scale = a->scale.ndim ? a->scale.data : NULL;
 
 #pragma omp parallel for schedule(static) num_threads(x->dev->threads)
     for (int64_t row = 0; row < a->y.dim[0] * height; row++) {
@@ -34,6 +38,7 @@ int sc_cpu_conv2d(sc_exec *x, const sc_conv2d_args *a)
             for (int64_t o = 0; o < channels; o++) {
                 const int64_t at = (row * width + c) * channels + o;
                 double v = window_sum(a, n, top, c * a->stride - a->pad_left, o);
+                v *= scale ? (double)scale[o] * *(const float *)a->x_scale.data : 1;
                 v += bias ? bias[o] : 0;
                 v += vec ? vec[o] : 0;
                 v = sc_cpu_act(a->act, v);
@@ -41,5 +46,19 @@ int sc_cpu_conv2d(sc_exec *x, const sc_conv2d_args *a)
                 ((float *)a->y.data)[at] = (float)v;
             }
     }
-    return 0;
+}
+
+int sc_cpu_conv2d(sc_exec *x, const sc_conv2d_args *a)
+{
+    sc_conv2d_args wide = *a;
+    void *own[2] = { NULL, NULL };
+    int ret;
+
+    SC_TRY(sc_cpu_as_f32(x, &wide.x, &own[0]));
+    SC_TRY(sc_cpu_as_f32(x, &wide.w, &own[1]));
+    convolve(x, &wide);
+fail:
+    free(own[0]);
+    free(own[1]);
+    return ret;
 }

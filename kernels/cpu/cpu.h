@@ -1,7 +1,8 @@
 /* The CPU device: plain C loops, one per op, and faster ones over them.
  *
- * Every sc_cpu_<op> is the op's specification and the oracle of its test: f32 tensors (copy: all types), sums
- * in double. Loops run on x->dev->threads OpenMP threads and give the same bits for any number of them. */
+ * Every sc_cpu_<op> is the op's specification and the oracle of its test: f32 tensors (copy: all types;
+ * linear and conv2d: E4M3 too), sums in double. Loops run on x->dev->threads OpenMP threads and give the same
+ * bits for any number of them. */
 #ifndef SC_CPU_H
 #define SC_CPU_H
 
@@ -46,6 +47,10 @@ static inline int sc_cpu_threads(const sc_exec *x, int64_t numbers)
 
 /* act(v); SC_ACT_GEGLU is not one of one number. */
 double sc_cpu_act(sc_act act, double v);
+
+/* Makes *t a packed f32 copy of itself in *own, which the caller frees; leaves both as they are if it is f32.
+ */
+int sc_cpu_as_f32(sc_exec *x, sc_tensor *t, void **own);
 
 /* attention in f32, blocked: what the device runs unless it is the plain one. */
 int sc_cpu_attention_fast(sc_exec *x, const sc_attention_args *a);

@@ -1,5 +1,6 @@
 /* Ops that look at one element at a time: copy, axpby, randn. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu.h"
@@ -114,8 +115,8 @@ static uint8_t to_f8(float f)
     const uint32_t u = bits_of(f) & 0x7fffffffu;
     uint32_t b;
     if (u > 0x7f800000u)
-        b = 0x7f;
-    else if (u >= bits_of(448))
+        return 0x7f; /* whatever its sign, as CUDA does it */
+    if (u >= bits_of(448))
         b = 0x7e;
     else if (u < bits_of(0x1p-6f))
         b = bits_of(float_of(u) + 0x1p14f) - bits_of(0x1p14f); /* 2^14's last bit weighs 2^-9 */
@@ -180,8 +181,63 @@ static void store(char *p, sc_dtype t, int64_t step, const float *f, int64_t n)
     }
 }
 
+static float largest(const float *f, int64_t n, float so_far)
+{
+    for (int64_t i = 0; i < n; i++)
+        so_far = fabsf(f[i]) > so_far ? fabsf(f[i]) : so_far;
+    return so_far;
+}
+
+/* Rows [begin, end) of x, packed each, to E4M3 with one factor for all. */
+static void quantise(const sc_copy_args *a, int64_t begin, int64_t end, float *scale)
+{
+    const int64_t length = begin < end ? sc_tensor_count(a->y) / a->y.dim[0] : 0;
+    const int64_t size = (int64_t)sc_dtype_size(a->x.dtype);
+    float line[LINE];
+
+    *scale = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t r = begin; r < end; r++)
+            for (int64_t i = 0; i < length; i += LINE) {
+                const int64_t n = SC_MIN(length - i, LINE);
+                load(line, a->x.dtype, (const char *)a->x.data + (r * a->x.stride[0] + i) * size, size, n);
+                if (pass == 0)
+                    *scale = largest(line, n, *scale);
+                for (int64_t k = 0; k < n && pass == 1; k++)
+                    ((uint8_t *)a->y.data)[r * length + i + k] = to_f8(line[k] / *scale);
+            }
+        if (pass == 0)
+            *scale = *scale / 448 > 0 ? *scale / 448 : 1;
+    }
+}
+
+static int quantise_all(sc_exec *x, const sc_copy_args *a)
+{
+    const int64_t groups = a->scale.dim[0], rows = a->y.dim[0] / groups;
+
+#pragma omp parallel for schedule(static) num_threads(sc_cpu_threads(x, sc_tensor_count(a->y)))
+    for (int64_t g = 0; g < groups; g++)
+        quantise(a, g * rows, (g + 1) * rows, (float *)a->scale.data + g);
+    return 0;
+}
+
+int sc_cpu_as_f32(sc_exec *x, sc_tensor *t, void **own)
+{
+    sc_copy_args a = { .x = *t, .y = *t };
+
+    if (t->dtype == SC_F32)
+        return 0;
+    a.y = sc_tensor_make(NULL, SC_F32, t->ndim, t->dim);
+    if (!(*own = a.y.data = malloc(sc_tensor_bytes(a.y) + 1)))
+        return -ENOMEM;
+    *t = a.y;
+    return sc_cpu_copy(x, &a);
+}
+
 int sc_cpu_copy(sc_exec *x, const sc_copy_args *a)
 {
+    if (a->scale.ndim)
+        return quantise_all(x, a);
     const sc_tensor *const t[] = { &a->y, &a->x };
     const walk w = walk_over(t, 2);
     const int64_t ys = w.stride[0][w.ndim - 1], xs = w.stride[1][w.ndim - 1];

@@ -27,6 +27,9 @@ void sc_linear_plans_close(struct sc_linear_plans **p);
 /* conv_direct.cu: conv2d by our own kernel. */
 extern "C" int sc_cuda_conv2d_direct(sc_exec *x, const sc_conv2d_args *a);
 
+/* quantise.cu: copy with a->scale. */
+int sc_cuda_quantise(sc_exec *x, const sc_copy_args *a);
+
 /* linear.cu: out[n] of type t = b + vec, either may be NULL: the bias as cuBLASLt and cuDNN want it. */
 int sc_cuda_bias(sc_exec *x, void *out, sc_dtype t, const float *b, const float *vec, int64_t n);
 

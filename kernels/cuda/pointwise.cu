@@ -279,6 +279,8 @@ extern "C" int sc_cuda_copy(sc_exec *x, const sc_copy_args *a)
     const sc_tensor *const t[] = { &a->y, &a->x };
     walk w = walk_over(t, 2);
 
+    if (a->scale.ndim)
+        return sc_cuda_quantise(x, a);
     return a->y.dtype == a->x.dtype ? move(x, &w, (int64_t)sc_dtype_size(a->y.dtype))
                                     : weighted_sum(x, t, 2, 1, 0, SC_ACT_NONE);
 }

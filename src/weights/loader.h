@@ -13,10 +13,11 @@
  * file. */
 typedef struct sc_request {
     sc_tensor *to;
-    sc_far *far; /* of a layer's weights, which may be far; else NULL */
+    sc_param *layer; /* whose weights these are, which may be far and have factors; else NULL */
     const sc_st_tensor *from;
     sc_tensor view; /* the file's tensor with its axes in the order of *to; no data yet */
     size_t offset;  /* of *to in the block, or in its page */
+    size_t scale;   /* offset of the layer's factors in the block */
 } sc_request;
 
 struct sc_loader {
@@ -36,6 +37,11 @@ struct sc_loader {
     char list[4096]; /* the problems */
     int problems, listed, ret;
 };
+
+static inline bool sc_request_far(const sc_request *r)
+{
+    return r->layer && r->layer->far.tape;
+}
 
 /* Whether the file's bytes are *to's as they are. */
 static inline bool sc_request_direct(const sc_request *r)

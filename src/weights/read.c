@@ -34,10 +34,10 @@ static void fill_random(sc_exec *x, sc_tensor flat, const sc_tensor *shape, size
 static void read_one(sc_loader *ld, sc_request *r, size_t i, char *resident, void *staging)
 {
     const int64_t n = sc_tensor_count(r->view);
-    const bool far = r->far && r->far->tape;
+    const sc_far *far = sc_request_far(r) ? &r->layer->far : NULL;
 
     if (far)
-        r->to->data = sc_tape_device(r->far->tape, r->far->page, r->offset);
+        r->to->data = sc_tape_device(far->tape, far->page, r->offset);
     else
         r->to->data = resident ? resident + r->offset : NULL;
     r->view.data = sc_request_direct(r) ? r->to->data : staging;
@@ -46,10 +46,17 @@ static void read_one(sc_loader *ld, sc_request *r, size_t i, char *resident, voi
         sc_upload(ld->x, flat, r->from->data);
     else
         fill_random(ld->x, flat, r->to, i);
-    if (!sc_request_direct(r))
+    if (r->layer && r->layer->scale.ndim) {
+        const sc_tensor rows = sc_tensor_make(staging ? (char *)staging + sc_tensor_bytes(flat) : NULL,
+                                              r->view.dtype, r->to->ndim, r->to->dim);
+        r->layer->scale.data = resident ? resident + r->scale : NULL;
+        sc_copy_into(ld->x, rows, r->view);
+        sc_quantise_into(ld->x, *r->to, r->layer->scale, rows);
+    } else if (!sc_request_direct(r)) {
         sc_copy_into(ld->x, *r->to, r->view);
+    }
     if (far)
-        sc_download(ld->x, sc_tape_host(r->far->tape, r->far->page, r->offset), *r->to);
+        sc_download(ld->x, sc_tape_host(far->tape, far->page, r->offset), *r->to);
 }
 
 int sc_loader_read(sc_loader *ld, void **out)

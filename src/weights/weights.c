@@ -1,4 +1,5 @@
 #include "loader.h"
+#include "../precision.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -278,30 +279,49 @@ static sc_st_tensor *want(sc_loader *ld, const char *name, int shapes, const int
     return NULL;
 }
 
+static size_t padded(sc_tensor t)
+{
+    return (sc_tensor_bytes(t) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+/* A place in the block, for what is no layer's weights or for those if they are resident. */
+static size_t take(sc_loader *ld, sc_tensor t)
+{
+    const size_t offset = ld->size;
+
+    ld->size += padded(t);
+    return offset;
+}
+
 /* The next request's place in memory. */
 static void place(sc_loader *ld, sc_request *r)
 {
-    const size_t bytes = (sc_tensor_bytes(*r->to) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    size_t *const sum = r->far ? &ld->need.layers : &ld->need.rest;
+    const size_t bytes = padded(*r->to);
+    const bool narrow = r->layer && r->layer->scale.ndim;
+    size_t *const sum = r->layer ? &ld->need.layers : &ld->need.rest;
 
     *sum += bytes;
-    if (r->far)
+    if (r->layer)
         ld->need.largest = SC_MAX(ld->need.largest, bytes);
-    if (r->far && ld->tape) {
-        r->far->tape = ld->tape;
-        if (sc_tape_add(ld->tape, bytes, &r->far->page, &r->offset) < 0)
+    if (r->layer && ld->tape) {
+        sc_far *const far = &r->layer->far;
+        far->tape = ld->tape;
+        if (sc_tape_add(ld->tape, bytes, &far->page, &r->offset) < 0)
             ld->ret = sc_fail(ld->log, -ENOMEM, "weights", "%s: no place for a layer of %zu MiB on its way",
                               ld->name, bytes >> 20);
     } else {
-        r->offset = ld->size;
-        ld->size += bytes;
+        r->offset = take(ld, *r->to);
     }
-    if (!sc_request_direct(r))
-        ld->staging = SC_MAX(ld->staging, sc_tensor_bytes(r->view));
+    if (narrow) {
+        ld->need.rest += padded(r->layer->scale);
+        r->scale = take(ld, r->layer->scale);
+    }
+    if (!sc_request_direct(r)) /* E4M3 is made of rows that lie together: of a second copy */
+        ld->staging = SC_MAX(ld->staging, sc_tensor_bytes(r->view) * (narrow ? 2 : 1));
 }
 
 /* Queues t (NULL: random numbers) for *to, whose type and shape are set. */
-static void enqueue(sc_loader *ld, sc_tensor *to, sc_far *far, const sc_st_tensor *t, sc_tensor view)
+static void enqueue(sc_loader *ld, sc_tensor *to, sc_param *layer, const sc_st_tensor *t, sc_tensor view)
 {
     if (ld->requests == ld->capacity) {
         const size_t more = ld->capacity ? 2 * ld->capacity : 256;
@@ -314,7 +334,7 @@ static void enqueue(sc_loader *ld, sc_tensor *to, sc_far *far, const sc_st_tenso
         ld->capacity = more;
     }
     sc_request *r = &ld->request[ld->requests++];
-    *r = (sc_request){ .to = to, .far = far, .from = t, .view = view };
+    *r = (sc_request){ .to = to, .layer = layer, .from = t, .view = view };
     place(ld, r);
 }
 
@@ -365,16 +385,25 @@ static const char *suffixed(char *name, size_t stem, const char *suffix)
     return name;
 }
 
+/* A layer without a bias, with weights of this shape, whose last axis is of the input. */
+static sc_param new_layer(const sc_loader *ld, const char *name, int ndim, const int64_t *dim)
+{
+    const sc_dtype type = sc_precision_of_layer(ld->store, name, dim[0], dim[ndim - 1]);
+
+    return (sc_param){ .w = sc_tensor_make(NULL, type, ndim, dim),
+                       .scale = type == SC_F8 ? sc_tensor_make(NULL, SC_F32, 1, dim) : SC_NONE };
+}
+
 void sc_load_linear(sc_loader *ld, sc_param *p, int64_t out, int64_t in, bool bias, const char *fmt, ...)
 {
     char name[SC_ST_MAX_NAME];
     FORMAT_NAME(name);
     const size_t stem = strlen(name);
 
-    *p = (sc_param){ .w = sc_tensor_make(NULL, ld->store, SC_DIMS(out, in)) };
+    *p = new_layer(ld, name, SC_DIMS(out, in));
     const sc_st_tensor *t = want_matrix(ld, suffixed(name, stem, ".weight"), out, in);
     if (t || ld->random)
-        enqueue(ld, &p->w, &p->far, t, sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in)));
+        enqueue(ld, &p->w, p, t, sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in)));
     if (bias)
         load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
 }
@@ -387,11 +416,11 @@ void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, i
     FORMAT_NAME(name);
     const size_t stem = strlen(name);
 
-    *p = (sc_param){ .w = sc_tensor_make(NULL, ld->store, SC_DIMS(out, kh, kw, in)) };
+    *p = new_layer(ld, name, SC_DIMS(out, kh, kw, in));
     const sc_st_tensor *t = want_kernel(ld, suffixed(name, stem, ".weight"), out, in, kh, kw);
     if (t || ld->random) {
         const sc_tensor oihw = sc_tensor_make(NULL, type_of(t), SC_DIMS(out, in, kh, kw));
-        enqueue(ld, &p->w, &p->far, t, sc_permute(oihw, to_ohwi));
+        enqueue(ld, &p->w, p, t, sc_permute(oihw, to_ohwi));
     }
     if (bias)
         load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));

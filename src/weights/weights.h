@@ -14,8 +14,8 @@ struct sc_pager;
 
 /* path: a .safetensors file, or a folder holding STEM.fp16.safetensors, STEM.safetensors or
  * STEM.safetensors.index.json, looked for in this order; or NULL. stem: "diffusion_pytorch_model", "model".
- * Weights are stored as `store` (norms and biases f32). SC_ERR_WEIGHTS with one line naming the file and what
- * is wrong. */
+ * Weights are stored as `store`, or wider where sc_precision_of_layer() says so (norms and biases f32).
+ * SC_ERR_WEIGHTS with one line naming the file and what is wrong. */
 int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *x, sc_dtype store,
                    const sc_logger *log);
 

@@ -15,6 +15,8 @@ typedef struct golden_tally {
  */
 void golden_quick(sc_exec *x, golden_tally *t, const char *folder);
 void golden_nets(sc_exec *x, golden_tally *t, const char *folder);
+/* The toy networks that "fp8" is for, in it. x->act is f32 or fp16. */
+void golden_narrow(sc_exec *x, golden_tally *t, const char *folder);
 
 /* Networks in published folders below `models`, each with cases beside its weights (blocks.tsv,
  * blocks.safetensors: scripts/compare_reference.py), at the precision given. Sets x->act. */

@@ -16,20 +16,28 @@ static int64_t out_size(const conv_case *t, int64_t size, int64_t k)
 
 static void run(check *c, conv_case t)
 {
+    const bool narrow = c->dtype == SC_F8;
+    const sc_dtype act = narrow ? SC_F16 : c->dtype;
+
+    if (narrow && (t.i % 16 || t.o % 16))
+        return;
     t.stride = t.stride ? t.stride : 1;
     const int64_t ho = out_size(&t, t.h, t.kh), wo = out_size(&t, t.w, t.kw);
 
     check_begin(c, "conv2d", "%dx%dx%dx%d -> %d k %dx%d stride %d pad %d up %d bias %d vec %d add %d act %d",
                 (int)t.n, (int)t.h, (int)t.w, (int)t.i, (int)t.o, (int)t.kh, (int)t.kw, t.stride, t.pad_mode,
                 t.upsample, t.bias, t.vec, t.add, (int)t.act);
-    const pair x = check_normal(c, c->dtype, 0, 1, SC_DIMS(t.n, t.h, t.w, t.i));
-    const pair w = check_normal(c, c->dtype, 0, 1, SC_DIMS(t.o, t.kh, t.kw, t.i));
+    const pair x = check_normal(c, act, 0, 1, SC_DIMS(t.n, t.h, t.w, t.i));
+    const pair w = check_normal(c, c->dtype, 0, narrow ? 100 : 1, SC_DIMS(t.o, t.kh, t.kw, t.i));
+    const pair factor = check_uniform(c, SC_F32, 0.005, 0.02, SC_DIMS(t.o));
     const pair b = check_normal(c, SC_F32, 0, 1, SC_DIMS(t.o));
     const pair vec = check_normal(c, SC_F32, 0, 1, SC_DIMS(t.vec == 1 ? 1 : t.n, t.o));
-    const pair add = check_normal(c, c->dtype, 0, 1, SC_DIMS(t.n, ho, wo, t.o));
-    const pair y = check_output(c, c->dtype, SC_DIMS(t.n, ho, wo, t.o));
+    const pair add = check_normal(c, act, 0, 1, SC_DIMS(t.n, ho, wo, t.o));
+    const pair y = check_output(c, act, SC_DIMS(t.n, ho, wo, t.o));
     while (check_run(c)) {
-        const sc_param p = { .w = at(c, w), .b = t.bias ? at(c, b) : SC_NONE };
+        const sc_param p = { .w = at(c, w),
+                             .b = t.bias ? at(c, b) : SC_NONE,
+                             .scale = narrow ? at(c, factor) : SC_NONE };
         const sc_tensor v = at(c, vec), a = at(c, t.add == 2 ? y : add);
         if (t.add == 2)
             sc_copy_into(c->x, at(c, y), at(c, add));
@@ -134,15 +142,34 @@ void check_conv(check *c)
         { 2, 13, 11, 5, 7, 5, 3, .bias = true, .act = SC_ACT_QUICK_GELU },
         { 2, 13, 11, 31, 33, 1, 3, .stride = 2, .bias = true, .add = 1, .act = SC_ACT_GELU },
     };
+    static const conv_case narrow[] = {
+        { 1, 1, 1, 16, 16, 3, 3, .bias = false },
+        { 3, 7, 13, 48, 80, 3, 3, .bias = true, .vec = 2, .add = 1 },
+        { 2, 31, 17, 112, 64, 3, 3, .stride = 2, .bias = true, .vec = 1 },
+        { 2, 11, 13, 320, 160, 3, 3, .bias = true, .add = 2 },
+        { 1, 9, 16, 1280, 1280, 3, 3, .bias = true, .add = 1 },
+        { 2, 11, 7, 80, 48, 3, 3, .upsample = true, .bias = true, .vec = 2 },
+        { 1, 14, 37, 96, 96, 3, 1, .bias = true, .vec = 1, .add = 1 },
+        { 1, 9, 11, 64, 48, 1, 1, .bias = true, .add = 2 },
+        { 2, 5, 3, 16, 48, 3, 3, .upsample = true, .add = 1, .act = SC_ACT_GELU },
+        { 2, 13, 11, 32, 16, 3, 3, .bias = true, .act = SC_ACT_SILU },
+    };
     for (int i = 0; i < SC_COUNT(cases); i++)
         run(c, cases[i]);
     if (c->bench) {
         run(c, (conv_case){ 1, 96, 160, 32, 32, 3, 3, .bias = true, .act = SC_ACT_SILU });
         run(c, (conv_case){ 1, 96, 160, 64, 32, 3, 3, .bias = true });
         run(c, (conv_case){ 1, 72, 128, 320, 320, 3, 3, .bias = true });
+        run(c, (conv_case){ 25, 36, 64, 640, 640, 3, 3, .bias = true });
+        run(c, (conv_case){ 1, 25, 2304, 640, 640, 3, 1, .bias = true, .add = 1 });
     }
     if (c->dtype == SC_F32)
         truth(c);
+    if (c->dtype == SC_F8) {
+        for (int i = 0; i < SC_COUNT(narrow); i++)
+            run(c, narrow[i]);
+        return;
+    }
     one_by_one(c);
     for (int i = 0; i < 10; i++)
         run(c, (conv_case){ check_random_int(c, 1, 3), check_random_int(c, 1, 20), check_random_int(c, 1, 20),

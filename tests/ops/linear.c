@@ -21,16 +21,23 @@ static void run(check *c, linear_case t)
 {
     const int64_t rows = t.act == SC_ACT_GEGLU ? 2 * t.n : t.n;
     const double scale = t.scale > 0 ? t.scale : 1;
+    const bool narrow = c->dtype == SC_F8;
+    const sc_dtype act = narrow ? SC_F16 : c->dtype;
 
+    if (narrow && (t.k % 16 || rows % 16))
+        return;
     check_begin(c, "linear", "m %d n %d k %d %s bias %d add %d gap %d scale %g", (int)t.m, (int)t.n, (int)t.k,
                 act_name[t.act], t.bias, t.add, (int)t.gap, scale);
-    const pair x = check_normal(c, c->dtype, 0, scale, SC_DIMS(t.m, t.k + t.gap));
-    const pair w = check_normal(c, c->dtype, 0, 1, SC_DIMS(rows, t.k));
+    const pair x = check_normal(c, act, 0, scale, SC_DIMS(t.m, t.k + t.gap));
+    const pair w = check_normal(c, c->dtype, 0, narrow ? 100 : 1, SC_DIMS(rows, t.k));
+    const pair factor = check_uniform(c, SC_F32, 0.005, 0.02, SC_DIMS(rows));
     const pair b = check_normal(c, SC_F32, 0, scale, SC_DIMS(rows));
-    const pair add = check_normal(c, c->dtype, 0, scale, SC_DIMS(t.add == 2 ? 1 : t.m, t.n + t.gap));
-    const pair y = check_output(c, c->dtype, SC_DIMS(t.m, t.n + t.gap));
+    const pair add = check_normal(c, act, 0, scale, SC_DIMS(t.add == 2 ? 1 : t.m, t.n + t.gap));
+    const pair y = check_output(c, act, SC_DIMS(t.m, t.n + t.gap));
     while (check_run(c)) {
-        const sc_param p = { .w = at(c, w), .b = t.bias ? at(c, b) : SC_NONE };
+        const sc_param p = { .w = at(c, w),
+                             .b = t.bias ? at(c, b) : SC_NONE,
+                             .scale = narrow ? at(c, factor) : SC_NONE };
         const sc_tensor out = sc_slice(at(c, y), 1, t.gap, t.n);
         const sc_tensor other = t.add == 3 ? out : sc_slice(at(c, add), 1, 0, t.n);
         const sc_linear_opt o = { .act = t.act, .add = t.add ? &other : NULL };
@@ -117,12 +124,33 @@ void check_linear(check *c)
         { 64, 64, 64, .bias = true, .scale = 1e-3 },
         { 64, 64, 64, .bias = true, .add = 1, .scale = 100 },
     };
+    static const linear_case narrow[] = {
+        { 1, 16, 16, .bias = false },
+        { 1, 320, 1280, .bias = true, .add = 1 },
+        { 13, 16, 48, .bias = true },
+        { 127, 48, 16, .bias = true, .add = 3, .gap = 16 },
+        { 127, 112, 208, SC_ACT_GEGLU, .bias = true, .gap = 5 },
+        { 601, 336, 720, .bias = true, .add = 1, .gap = 3 },
+        { 1031, 640, 2560, .bias = true, .add = 3 },
+        { 31, 1280, 5120, .bias = true, .add = 1 },
+        { 257, 80, 176, SC_ACT_SILU, .add = 2, .scale = 1e-4 },
+        { 257, 80, 176, .bias = true, .scale = 1000 },
+    };
     for (int i = 0; i < SC_COUNT(cases); i++)
         run(c, cases[i]);
-    if (c->bench)
+    if (c->bench) {
         run(c, (linear_case){ 9216, 320, 320, .bias = true });
+        run(c, (linear_case){ 14400, 1280, 1280, .bias = true });
+        run(c, (linear_case){ 57600, 2560, 640, SC_ACT_GEGLU, .bias = true });
+        run(c, (linear_case){ 57600, 640, 2560, .bias = true, .add = 3 });
+    }
     if (c->dtype == SC_F32)
         truth(c);
+    if (c->dtype == SC_F8) {
+        for (int i = 0; i < SC_COUNT(narrow); i++)
+            run(c, narrow[i]);
+        return;
+    }
     rewritten(c);
     for (int i = 0; i < 10; i++)
         run(c, (linear_case){ check_random_int(c, 1, 70), check_random_int(c, 1, 70),

@@ -8,11 +8,12 @@
 
 static const struct {
     void (*run)(check *c);
-    bool nets; /* once for each type that the device computes with */
+    sc_dtype last; /* once for each type up to this one that the device computes with */
 } families[] = {
-    { check_linear, true },    { check_conv, true },   { check_norm, true },    { check_attention, true },
-    { check_pointwise, true }, { check_image, false }, { check_resize, false }, { check_colour, false },
-    { check_warp, false },     { check_fill, false },
+    { check_linear, SC_F8 },      { check_conv, SC_F8 },        { check_norm, SC_BF16 },
+    { check_attention, SC_BF16 }, { check_pointwise, SC_BF16 }, { check_image, SC_F32 },
+    { check_resize, SC_F32 },     { check_colour, SC_F32 },     { check_warp, SC_F32 },
+    { check_fill, SC_F32 },
 };
 
 static void to_stderr(void *opaque, int level, const char *stage, const char *line)
@@ -23,7 +24,7 @@ static void to_stderr(void *opaque, int level, const char *stage, const char *li
 
 int main(int argc, char **argv)
 {
-    static const sc_dtype types[] = { SC_F32, SC_F16, SC_BF16 };
+    static const sc_dtype types[] = { SC_F32, SC_F16, SC_BF16, SC_F8 };
     static check c = { .seed = 1 };
     sc_device_options o = { .name = "cpu" };
     sc_device *dev[2] = { NULL, NULL };
@@ -54,14 +55,15 @@ int main(int argc, char **argv)
     if (sc_device_open(&dev[1], &o, &log) < 0)
         return !strncmp(o.name, "cuda", 4) ? 77 : 1;
     for (int i = 0; i < SC_COUNT(types); i++) {
+        const sc_dtype act = types[i] == SC_F8 ? SC_F16 : types[i];
         c.dtype = types[i];
         if (!(dev[1]->dtypes & 1u << types[i]))
             continue;
         for (int s = 0; s < 2; s++)
-            if (sc_exec_open(&c.exec[s], dev[s], &log, s ? types[i] : SC_F32, 1 << 20) < 0)
+            if (sc_exec_open(&c.exec[s], dev[s], &log, s ? act : SC_F32, 16 << 20) < 0)
                 return 1;
         for (int f = 0; f < SC_COUNT(families); f++)
-            if (families[f].nets || types[i] == SC_F32)
+            if (types[i] <= families[f].last)
                 families[f].run(&c);
         for (int s = 0; s < 2; s++)
             sc_exec_close(&c.exec[s]);

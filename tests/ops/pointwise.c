@@ -228,6 +228,25 @@ static void axpby_truth(check *c)
     check_end(c, &(check_tol){ .k = 2 });
 }
 
+/* Codes and factors to the bit, of numbers around `size`; rows of zeros, and of what f32 cannot divide. */
+static void quantised(check *c, sc_dtype t, int64_t m, int64_t k, int64_t gap, bool whole, double size)
+{
+    check_begin(c, "copy", "%s to fp8, %d x %d gap %d whole %d size %g", sc_dtype_name(t), (int)m, (int)k,
+                (int)gap, whole, size);
+    const pair x = check_normal(c, t, 0, size, SC_DIMS(m, k + gap));
+    const pair rows = check_normal(c, t, 0, size, SC_DIMS(3, k + gap));
+    const pair y = check_output(c, SC_F8, SC_DIMS(m, k)),
+               scale = check_output(c, SC_F32, SC_DIMS(whole ? 1 : m));
+    while (check_run(c)) {
+        const float factors[] = { 0, 0x1p-140f, INFINITY };
+        for (int i = 0; i < SC_COUNT(factors) && i < m - 1 && !whole; i++)
+            sc_axpby_into(c->x, sc_slice(at(c, x), 0, i, 1), factors[i], sc_slice(at(c, rows), 0, i, 1), 0,
+                          SC_NONE, SC_ACT_NONE);
+        sc_quantise_into(c->x, at(c, y), at(c, scale), sc_slice(at(c, x), 1, gap, k));
+    }
+    check_end(c, &(check_tol){ .exact = true });
+}
+
 static void randn(check *c, int64_t n, uint64_t seed, uint64_t offset)
 {
     check_begin(c, "randn", "%lld of seed %llu from %llu", (long long)n, (unsigned long long)seed,
@@ -247,6 +266,13 @@ void check_pointwise(check *c)
     axpby(c, 4, 33, 7, true, true, SC_ACT_SILU);
     axpby(c, 2, 25, 320, false, false, SC_ACT_SILU);
     axpby(c, 1, 1, 1, true, false, SC_ACT_NONE);
+    quantised(c, c->dtype, 257, 320, 0, false, 1);
+    quantised(c, c->dtype, 31, 1280, 16, false, 1e-3);
+    quantised(c, c->dtype, 5, 13, 3, false, 100);
+    quantised(c, c->dtype, 1, 1, 0, false, 1);
+    quantised(c, c->dtype, 1, 1, 0, true, 1);
+    quantised(c, c->dtype, 1009, 17, 0, true, 1e-3);
+    quantised(c, c->dtype, 601, 640, 0, true, 30);
     if (c->dtype != SC_F32)
         return;
     axpby_truth(c);

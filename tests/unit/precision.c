@@ -52,6 +52,12 @@ static void presets(void **state)
         check(&p, (sc_net)i, SC_F32, SC_F32);
     assert_int_equal(parse(&p, "fast", ALL, &c), 0);
     check(&p, SC_NET_INPAINT_UNET, SC_BF16, SC_BF16);
+    assert_int_equal(parse(&p, "fp8", ALL, &c), 0);
+    check(&p, SC_NET_DEPTH_UNET, SC_F8, SC_F16);
+    check(&p, SC_NET_INPAINT_UNET, SC_F8, SC_F16);
+    check(&p, SC_NET_VAE, SC_F32, SC_F32);
+    check(&p, SC_NET_QUICK, SC_F16, SC_F16);
+    assert_true(p.tf32);
     assert_int_equal(c.lines[SC_LOG_WARNING], 0);
 }
 
@@ -110,6 +116,10 @@ static void widening(void **state)
     check(&p, SC_NET_VAE, SC_F16, SC_F16);
     assert_int_equal(c.lines[SC_LOG_WARNING], 1);
     assert_non_null(strstr(c.last, "vae"));
+    assert_non_null(strstr(c.last, "no fp8, fp16"));
+    assert_int_equal(parse(&p, "reference,vae=fp8", 1u << SC_F32, &c), 0); /* two steps, one line */
+    check(&p, SC_NET_VAE, SC_F32, SC_F32);
+    assert_int_equal(c.lines[SC_LOG_WARNING], 1);
     /* Nobody chose the default, so a CPU run says nothing of it. */
     assert_int_equal(parse(&p, NULL, 1u << SC_F32, &c), 0);
     assert_int_equal(c.lines[SC_LOG_WARNING], 0);
