@@ -30,6 +30,20 @@ static void fill_random(sc_exec *x, sc_tensor flat, const sc_tensor *shape, size
     sc_axpby_into(x, flat, shape->ndim > 1 ? (float)(1 / sqrt(inputs)) : 0.5f, flat, 0, SC_NONE, SC_ACT_NONE);
 }
 
+/* Quantised weights become numbers on the host: once, at load. */
+static void upload_unpacked(sc_loader *ld, sc_tensor flat, const sc_st_tensor *from)
+{
+    float *y = malloc(sc_tensor_bytes(flat));
+
+    if (!y) {
+        sc_exec_fail(ld->x, -ENOMEM, "%s: no memory to unpack %s", ld->name, from->name);
+        return;
+    }
+    from->unpack(y, from->data, from->blocks);
+    sc_upload(ld->x, flat, y);
+    free(y);
+}
+
 /* What is far is converted in its place in the pager's ring, and then sent back to the host. */
 static void read_one(sc_loader *ld, sc_request *r, size_t i, char *resident, void *staging)
 {
@@ -42,7 +56,9 @@ static void read_one(sc_loader *ld, sc_request *r, size_t i, char *resident, voi
         r->to->data = resident ? resident + r->offset : NULL;
     r->view.data = sc_request_direct(r) ? r->to->data : staging;
     const sc_tensor flat = sc_tensor_make(r->view.data, r->view.dtype, 1, &n);
-    if (r->from)
+    if (r->from && r->from->unpack)
+        upload_unpacked(ld, flat, r->from);
+    else if (r->from)
         sc_upload(ld->x, flat, r->from->data);
     else
         fill_random(ld->x, flat, r->to, i);

@@ -1,6 +1,6 @@
 /* The rules are those of the reference reader (safetensors/src/tensor.rs), plus limits on what cJSON has to
  * hold. */
-#include "safetensors.h"
+#include "gguf.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
@@ -138,6 +138,8 @@ int sc_st_parse(sc_st_file *f, const void *bytes, size_t size, const char *name,
         return bad(log, name,
                    "this is a Git LFS pointer, not the weights themselves: install git-lfs and run "
                    "`git lfs pull` in its folder");
+    if (sc_gguf_is(bytes, size))
+        return sc_gguf_parse(f, bytes, size, name, log);
     if (size < 8)
         return bad(log, name, "not a safetensors file: shorter than 8 bytes");
     for (int i = 0; i < 8; i++)
@@ -229,6 +231,7 @@ void sc_st_close(sc_st_file *f)
 {
     cJSON_Delete(f->header);
     free(f->tensor);
+    free(f->names);
     if (f->map)
         munmap(f->map, f->map_size);
     *f = (sc_st_file){ 0 };

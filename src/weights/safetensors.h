@@ -17,19 +17,23 @@ typedef struct sc_st_tensor {
     int64_t dim[SC_ST_MAX_DIM];
     const unsigned char *data; /* packed, little-endian, at any alignment */
     size_t bytes;
+    /* Of quantised weights, whose dtype is SC_F32: makes numbers of so many blocks. Else NULL. */
+    void (*unpack)(float *y, const unsigned char *x, size_t blocks);
+    size_t blocks;
     bool used; /* kept by the loader */
 } sc_st_tensor;
 
 typedef struct sc_st_file {
     sc_st_tensor *tensor; /* sorted by name, no two alike */
     size_t count;
-    struct cJSON *header; /* holds the names */
+    struct cJSON *header; /* holds the names, or */
+    char *names;          /* does */
     void *map;            /* NULL: the bytes are the caller's */
     size_t map_size;
 } sc_st_file;
 
-/* Each fills the zeroed *f. Errors: SC_ERR_WEIGHTS with one line that names the file and what is wrong;
- * -ENOMEM. */
+/* Each fills the zeroed *f, of a GGUF file too (gguf.h). Errors: SC_ERR_WEIGHTS with one line that names the
+ * file and what is wrong; -ENOMEM. */
 int sc_st_open(sc_st_file *f, const char *path, const sc_logger *log);
 /* name is for messages; bytes must outlive *f. */
 int sc_st_parse(sc_st_file *f, const void *bytes, size_t size, const char *name, const sc_logger *log);

@@ -2,11 +2,13 @@
 #include "../precision.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "quant.h"
 
 #define MAX_SHARDS 1000
 #define MAX_PATH   SC_LOADER_PATH
@@ -133,17 +135,35 @@ fail:
     return ret;
 }
 
+/* Converters name what they make as they like: the only .gguf file of a folder is its network. */
+static bool single_gguf(char file[MAX_PATH], const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *e;
+    int found = 0;
+
+    while (dir && (e = readdir(dir))) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (dot && !strcmp(dot, ".gguf") && !found++)
+            snprintf(file, MAX_PATH, "%s/%s", path, e->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return found == 1;
+}
+
 /* The weights file of a folder; the half-sized variant first, as the published scripts ask for it. */
 static bool find_file(char file[MAX_PATH], const char *path, const char *stem)
 {
-    static const char *const endings[] = { ".fp16.safetensors", ".safetensors", ".safetensors.index.json" };
+    static const char *const endings[] = { ".fp16.safetensors", ".safetensors", ".safetensors.index.json",
+                                           ".gguf" };
     struct stat st;
     for (int i = 0; i < SC_COUNT(endings); i++) {
         snprintf(file, MAX_PATH, "%s/%s%s", path, stem, endings[i]);
         if (!stat(file, &st))
             return true;
     }
-    return false;
+    return single_gguf(file, path);
 }
 
 int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *x, sc_dtype store,
@@ -163,8 +183,9 @@ int sc_loader_open(sc_loader **ld, const char *path, const char *stem, sc_exec *
     snprintf(file, sizeof file, "%s", path);
     if (S_ISDIR(st.st_mode) && !find_file(file, path, stem))
         return sc_fail(log, SC_ERR_WEIGHTS, "weights",
-                       "%s: holds none of %s.fp16.safetensors, %s.safetensors, %s.safetensors.index.json",
-                       path, stem, stem, stem);
+                       "%s: holds none of %s.fp16.safetensors, %s.safetensors, %s.safetensors.index.json, "
+                       "%s.gguf, and not one single .gguf file",
+                       path, stem, stem, stem, stem);
     if (strlen(file) > 5 && !strcmp(file + strlen(file) - 5, ".json"))
         return open_shards(ld, file, x, store, log);
 
@@ -443,16 +464,6 @@ void sc_load_tensor(sc_loader *ld, sc_tensor *t, int ndim, const int64_t *dim, c
     load_packed(ld, t, ndim, dim, name);
 }
 
-static float from_half(uint16_t h)
-{
-    const int exponent = h >> 10 & 31;
-    const float m = (float)(h & 1023);
-    const float v = exponent == 31 ? (m > 0 ? NAN : INFINITY)
-                    : exponent     ? ldexpf(m + 1024, exponent - 25)
-                                   : ldexpf(m, -24);
-    return h & 0x8000 ? -v : v;
-}
-
 void sc_load_scalar(sc_loader *ld, float *value, const char *fmt, ...)
 {
     static const int ndim[] = { 1, 0 };
@@ -467,7 +478,7 @@ void sc_load_scalar(sc_loader *ld, float *value, const char *fmt, ...)
     uint32_t bits = 0;
     memcpy(&bits, t->data, t->bytes); /* little-endian, like every machine that this runs on */
     if (t->dtype == SC_F16) {
-        *value = from_half((uint16_t)bits);
+        *value = sc_from_half((uint16_t)bits);
         return;
     }
     if (t->dtype == SC_BF16)
