@@ -177,6 +177,7 @@ static sc_writer_options output_options(sc_converter *c, int i)
                             .end = s->duration >= 0 ? s->start + s->duration : s->end,
                             .threads = s->threads,
                             .layout = out->layout,
+                            .stereo_tags = out->stereo_tags,
                             .written = i ? NULL : frame_written,
                             .opaque = c };
 

@@ -12,8 +12,24 @@ const char *const sc_option_group[] = {
     NULL,
 };
 
-static const char *const layouts[] = { "sbs",   "hsbs",   "tab",     "htab", "cross", "left",
-                                       "right", "dubois", "redcyan", "rgbd", NULL };
+static const char *const layouts[SC_LAYOUTS + 1] = {
+    [SC_LAYOUT_SBS] = "sbs",
+    [SC_LAYOUT_HSBS] = "hsbs",
+    [SC_LAYOUT_TAB] = "tab",
+    [SC_LAYOUT_HTAB] = "htab",
+    [SC_LAYOUT_CROSS] = "cross",
+    [SC_LAYOUT_LEFT] = "left",
+    [SC_LAYOUT_RIGHT] = "right",
+    [SC_LAYOUT_SEQUENTIAL] = "sequential",
+    [SC_LAYOUT_INTERLACED] = "interlaced",
+    [SC_LAYOUT_DUBOIS] = "dubois",
+    [SC_LAYOUT_REDCYAN] = "redcyan",
+    [SC_LAYOUT_HALFCOLOR] = "halfcolor",
+    [SC_LAYOUT_WIMMER] = "wimmer",
+    [SC_LAYOUT_GRAY] = "gray",
+    [SC_LAYOUT_RGBD] = "rgbd",
+};
+static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
 static const char *const progresses[] = { "line", "json", "none", NULL };
 static const char *const models[] = { "auto", "builtin", "stereocrafter", NULL };
@@ -105,7 +121,17 @@ const sc_option sc_option_table[] = {
       OUT(layout),
       .choice = layouts,
       .help = "left|right at full or half width (sbs, hsbs), left above right (tab, htab), right|left "
-              "(cross), one eye, a red-cyan anaglyph (dubois, redcyan), left|disparity (rgbd)" },
+              "(cross), one eye, eyes in turn at twice the frame rate (sequential), in turn by rows "
+              "(interlaced), a red-cyan anaglyph (dubois to gray), left|disparity (rgbd)" },
+    { .name = "--stereo-tags",
+      .type = SC_CHOICE,
+      .group = STEREO,
+      OUT(stereo_tags),
+      .def = 1,
+      .choice = switches,
+      .help =
+          "tell players of the layout, where container and encoder can: Matroska's StereoMode, MP4's st3d "
+          "and Apple's vexu, H.264's frame packing message" },
     { .name = "--max-disparity",
       .type = SC_REAL,
       .group = STEREO,

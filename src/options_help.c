@@ -40,7 +40,7 @@ static const char *placeholder(const sc_option *row)
 
 static void help_row(FILE *f, const sc_option *row)
 {
-    char left[64], text[512], list[128];
+    char left[64], text[512], list[192];
     size_t n;
 
     snprintf(left, sizeof left, "  %s%s%.*s%s%s%s", row->name, row->alias ? ", " : "",

@@ -7,11 +7,21 @@
 /* What players look for in a file's name to find the layout (iw3's names; Pigasus wants LRF, SKYBOX Full_SBS,
  * DeoVR LR). */
 static const char *const layout_suffix[] = {
-    [SC_LAYOUT_SBS] = "_LRF_Full_SBS", [SC_LAYOUT_HSBS] = "_LR",
-    [SC_LAYOUT_TAB] = "_TBF_fulltb",   [SC_LAYOUT_HTAB] = "_TB",
-    [SC_LAYOUT_CROSS] = "_RLF_cross",  [SC_LAYOUT_LEFT] = "_left",
-    [SC_LAYOUT_RIGHT] = "_right",      [SC_LAYOUT_DUBOIS] = "_redcyan_dubois",
-    [SC_LAYOUT_REDCYAN] = "_redcyan",  [SC_LAYOUT_RGBD] = "_RGBD",
+    [SC_LAYOUT_SBS] = "_LRF_Full_SBS",
+    [SC_LAYOUT_HSBS] = "_LR",
+    [SC_LAYOUT_TAB] = "_TBF_fulltb",
+    [SC_LAYOUT_HTAB] = "_TB",
+    [SC_LAYOUT_CROSS] = "_RLF_cross",
+    [SC_LAYOUT_LEFT] = "_left",
+    [SC_LAYOUT_RIGHT] = "_right",
+    [SC_LAYOUT_SEQUENTIAL] = "_sequential",
+    [SC_LAYOUT_INTERLACED] = "_rows",
+    [SC_LAYOUT_DUBOIS] = "_redcyan_dubois",
+    [SC_LAYOUT_REDCYAN] = "_redcyan_color",
+    [SC_LAYOUT_HALFCOLOR] = "_redcyan_half-color",
+    [SC_LAYOUT_WIMMER] = "_redcyan_wimmer",
+    [SC_LAYOUT_GRAY] = "_redcyan_gray",
+    [SC_LAYOUT_RGBD] = "_RGBD",
 };
 
 /* A plain decimal number and nothing after it. Not strtod(), which obeys the locale and takes "inf" and
@@ -115,7 +125,7 @@ typedef struct line {
 static int set_value(void *m, const sc_option *row, const char *value, char *error, size_t size)
 {
     const char *name = row->name;
-    char text[128];
+    char text[192];
     double v = 0;
     int i;
 

@@ -83,6 +83,15 @@ sc_tensor sc_slice(sc_tensor t, int axis, int64_t begin, int64_t count)
     return t;
 }
 
+sc_tensor sc_every(sc_tensor t, int axis, int64_t first, int64_t step)
+{
+    assert(axis >= 0 && axis < t.ndim && first >= 0 && first < t.dim[axis] && step > 0);
+    t.data = offset(t, first * t.stride[axis]);
+    t.dim[axis] = (t.dim[axis] - first + step - 1) / step;
+    t.stride[axis] *= step;
+    return t;
+}
+
 sc_tensor sc_permute(sc_tensor t, const int *order)
 {
     sc_tensor r = t;

@@ -38,16 +38,22 @@ typedef struct sc_logger {
 } sc_logger;
 
 typedef enum sc_layout {
-    SC_LAYOUT_SBS,     /* left | right, each at full width */
-    SC_LAYOUT_HSBS,    /* left | right, each squeezed to half width */
-    SC_LAYOUT_TAB,     /* left above right, each at full height */
-    SC_LAYOUT_HTAB,    /* left above right, each squeezed to half height */
-    SC_LAYOUT_CROSS,   /* right | left, for crossed eyes */
-    SC_LAYOUT_LEFT,    /* the left eye alone */
-    SC_LAYOUT_RIGHT,   /* the right eye alone */
-    SC_LAYOUT_DUBOIS,  /* red-cyan anaglyph, Dubois' least-squares matrices */
-    SC_LAYOUT_REDCYAN, /* red from the left eye, green and blue from the right */
-    SC_LAYOUT_RGBD,    /* left | disparity as grey */
+    SC_LAYOUT_SBS,        /* left | right, each at full width */
+    SC_LAYOUT_HSBS,       /* left | right, each squeezed to half width */
+    SC_LAYOUT_TAB,        /* left above right, each at full height */
+    SC_LAYOUT_HTAB,       /* left above right, each squeezed to half height */
+    SC_LAYOUT_CROSS,      /* right | left, for crossed eyes */
+    SC_LAYOUT_LEFT,       /* the left eye alone */
+    SC_LAYOUT_RIGHT,      /* the right eye alone */
+    SC_LAYOUT_SEQUENTIAL, /* left and right in turn, at twice the frame rate */
+    SC_LAYOUT_INTERLACED, /* even rows of the left eye, odd rows of the right */
+    SC_LAYOUT_DUBOIS,     /* red-cyan anaglyph, Dubois' least-squares matrices */
+    SC_LAYOUT_REDCYAN,    /* red from the left eye, green and blue from the right */
+    SC_LAYOUT_HALFCOLOR,  /* the same, with the left eye as grey */
+    SC_LAYOUT_WIMMER,     /* the same, with the left eye's green and blue as red */
+    SC_LAYOUT_GRAY,       /* both eyes as grey */
+    SC_LAYOUT_RGBD,       /* left | disparity as grey */
+    SC_LAYOUTS,
 } sc_layout;
 
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
@@ -68,6 +74,7 @@ typedef struct sc_progress {
 typedef struct sc_output {
     const char *path; /* may be NULL if everything is discarded */
     int layout;       /* sc_layout */
+    int stereo_tags;  /* 1: players are told of the layout */
     const char *codec_video, *codec_audio, *preset, *pix_fmt;
     double crf; /* negative = the encoder's own default */
 } sc_output;

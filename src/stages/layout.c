@@ -3,31 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arrange.h"
 #include "stages.h"
+#include "../layouts.h"
 #include "../ops.h"
 #include "../video/image.h"
 
-enum part { NOTHING, LEFT, RIGHT, DUBOIS, REDCYAN, DISPARITY };
-
-static const struct shape {
-    enum part part[2];
-    int columns, rows; /* of eyes */
-    bool half;         /* each eye is squeezed so that the whole has the source's size */
-} shapes[] = {
-    [SC_LAYOUT_SBS] = { { LEFT, RIGHT }, 2, 1, false },
-    [SC_LAYOUT_HSBS] = { { LEFT, RIGHT }, 2, 1, true },
-    [SC_LAYOUT_TAB] = { { LEFT, RIGHT }, 1, 2, false },
-    [SC_LAYOUT_HTAB] = { { LEFT, RIGHT }, 1, 2, true },
-    [SC_LAYOUT_CROSS] = { { RIGHT, LEFT }, 2, 1, false },
-    [SC_LAYOUT_LEFT] = { { LEFT }, 1, 1, false },
-    [SC_LAYOUT_RIGHT] = { { RIGHT }, 1, 1, false },
-    [SC_LAYOUT_DUBOIS] = { { DUBOIS }, 1, 1, false },
-    [SC_LAYOUT_REDCYAN] = { { REDCYAN }, 1, 1, false },
-    [SC_LAYOUT_RGBD] = { { LEFT, DISPARITY }, 2, 1, false },
-};
-
 typedef struct picture { /* of one output */
-    const struct shape *shape;
+    const sc_grid *grid;
+    const sc_part *part;
     enum AVPixelFormat format;
     int width, height;    /* of the film's frames */
     int pitch_x, pitch_y; /* from one eye to the next: its size, padded where chroma cannot be cut */
@@ -50,7 +34,7 @@ static int half(int size)
 
 void sc_layout_size(int kind, const sc_video_info *v, int *w, int *h, AVRational *sar)
 {
-    const struct shape *s = &shapes[kind];
+    const sc_grid *s = &sc_grids[kind];
     const AVRational square = { 1, 1 }, from = v->sar.num ? v->sar : square;
 
     *w = s->columns * (s->half && s->columns > 1 ? half(v->width) : v->width);
@@ -62,56 +46,12 @@ void sc_layout_size(int kind, const sc_video_info *v, int *w, int *h, AVRational
         *sar = av_mul_q(from, av_mul_q((AVRational){ v->width, *w }, (AVRational){ *h, v->height }));
 }
 
-/* Red-cyan filters of Eric Dubois, "A projection method to generate anaglyph stereo images", ICASSP 2001:
- * least squares over the spectra of glasses and primaries. As everywhere, they are applied to the picture's
- * own transfer. */
-static const sc_colour_args dubois = {
-    .m1 = { 0.4561f, 0.500484f, 0.176381f, -0.0400822f, -0.0378246f, -0.0157589f, -0.0152161f, -0.0205971f,
-            -0.00546856f },
-    .m2 = { -0.0434706f, -0.0879388f, -0.00155529f, 0.378476f, 0.73364f, -0.0184503f, -0.0721527f, -0.112961f,
-            1.2264f },
-    .hi = 1,
-};
-static const sc_colour_args redcyan = { .m1 = { [0] = 1 }, .m2 = { [4] = 1, [8] = 1 }, .hi = 1 };
-
-/* What one part shows, [H,W,3]. */
-static sc_tensor compose(sc_exec *x, const sc_frame *f, enum part part)
-{
-    const sc_tensor left = f->left.t;
-    sc_colour_args a = part == REDCYAN ? redcyan : dubois;
-
-    if (part == LEFT)
-        return left;
-    if (part == RIGHT)
-        return f->right.t;
-    const sc_tensor y = sc_new_like(x, left);
-    if (part == DISPARITY) {
-        sc_copy_into(x, y, sc_broadcast(f->disp.t, 3, left.dim));
-    } else {
-        a.y = y;
-        a.a = left;
-        a.b = f->right.t;
-        sc_colour_into(x, &a);
-    }
-    return y;
-}
-
-static sc_tensor resized(sc_exec *x, sc_tensor t, int w, int h)
-{
-    if (t.dim[0] == h && t.dim[1] == w)
-        return t;
-    const sc_tensor y = sc_new(x, SC_F32, SC_DIMS(1, h, w, 3));
-    sc_resize_into(x, &(sc_resize_args){
-                          .y = y, .x = sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1], 3)), .mode = SC_AREA });
-    return sc_index(y, 0);
-}
-
 /* Draws one part in the host frame `packed`, in its format and size. */
-static void draw(sc_exec *x, const AVFrame *packed, const sc_video_info *v, const sc_frame *f, enum part part)
+static void draw(sc_exec *x, const AVFrame *packed, const sc_video_info *v, const sc_frame *f, sc_part part)
 {
     const sc_mark m = sc_push(x);
     /* Made pictures lie between codes; dithering keeps what lies on one. */
-    sc_image_out_args a = { .x = resized(x, compose(x, f, part), packed->width, packed->height),
+    sc_image_out_args a = { .x = sc_arrange_resized(x, sc_arrange(x, f, part), packed->width, packed->height),
                             .dither = true };
 
     sc_pixels_new(x, &a.px, packed, v);
@@ -126,8 +66,8 @@ static void draw(sc_exec *x, const AVFrame *packed, const sc_video_info *v, cons
 static void place(const picture *p, AVFrame *to, const AVFrame *from, int number)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(p->format);
-    const int x = p->shape->columns > 1 ? number * p->pitch_x : 0;
-    const int y = p->shape->rows > 1 ? number * p->pitch_y : 0;
+    const int x = p->grid->columns > 1 ? number * p->pitch_x : 0;
+    const int y = sc_grid_down(p->grid) > 1 ? number * p->pitch_y : 0;
 
     for (int i = 0; i < av_pix_fmt_count_planes(p->format); i++) {
         const int ch = i == 1 || i == 2 ? d->log2_chroma_h : 0;
@@ -143,8 +83,8 @@ static void pad(const picture *p, AVFrame *f, int number)
 {
     const AVComponentDescriptor *luma = &av_pix_fmt_desc_get(p->format)->comp[0];
     const size_t bytes = luma->depth > 8 ? 2 : 1;
-    const int x = p->shape->columns > 1 ? number * p->pitch_x : 0;
-    const int y = p->shape->rows > 1 ? number * p->pitch_y : 0;
+    const int x = p->grid->columns > 1 ? number * p->pitch_x : 0;
+    const int y = sc_grid_down(p->grid) > 1 ? number * p->pitch_y : 0;
     const int stride = f->linesize[luma->plane];
     uint8_t *first = f->data[luma->plane] + luma->offset + y * stride + x * luma->step;
 
@@ -187,11 +127,11 @@ static int lay_out(const layout *l, const picture *p, sc_frame *f, AVFrame **ste
     int ret;
 
     SC_TRY(new_film_frame(p, stereo, f->src));
-    for (int i = 0; i < 2 && p->shape->part[i] != NOTHING; i++) {
-        if (p->shape->part[i] == LEFT && same) { /* the source's own codes */
+    for (int i = 0; i < 2 && p->part[i] != SC_PART_NONE; i++) {
+        if (p->part[i] == SC_PART_LEFT && same) { /* the source's own codes */
             place(p, *stereo, f->src, i);
         } else {
-            draw(l->c->x, p->eye, l->c->video, f, p->shape->part[i]);
+            draw(l->c->x, p->eye, l->c->video, f, p->part[i]);
             SC_TRY(sc_exec_wait(l->c->x));
             place(p, *stereo, p->eye, i);
         }
@@ -209,7 +149,7 @@ static int export_disparity(const layout *l, sc_frame *f)
 
     SC_TRY(sc_packed_new(&f->sidecar, AV_PIX_FMT_GRAY16LE, l->sidecar_info.width, l->sidecar_info.height));
     SC_TRY(av_frame_copy_props(f->sidecar, f->src));
-    draw(l->c->x, f->sidecar, &l->sidecar_info, f, DISPARITY);
+    draw(l->c->x, f->sidecar, &l->sidecar_info, f, SC_PART_DISPARITY);
     SC_TRY(sc_exec_wait(l->c->x));
     f->sidecar->pts = f->pts;
     return 0;
@@ -243,10 +183,10 @@ static void measure(sc_exec *x, void *arg)
                          .disp = { .t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1)) } };
 
     for (int k = 0; k < l->c->set->outputs; k++)
-        for (int i = 0; i < 2 && l->picture[k].shape->part[i] != NOTHING; i++)
-            draw(x, l->picture[k].eye, l->c->video, &f, l->picture[k].shape->part[i]);
+        for (int i = 0; i < 2 && l->picture[k].part[i] != SC_PART_NONE; i++)
+            draw(x, l->picture[k].eye, l->c->video, &f, l->picture[k].part[i]);
     if (l->sidecar)
-        draw(x, l->sidecar, &l->sidecar_info, &f, DISPARITY);
+        draw(x, l->sidecar, &l->sidecar_info, &f, SC_PART_DISPARITY);
 }
 
 static void layout_close(sc_stage *stage)
@@ -264,11 +204,13 @@ static int open_picture(picture *p, int kind, const sc_video_info *v, enum AVPix
     AVRational sar;
     int ret;
 
-    p->shape = &shapes[kind];
+    p->grid = &sc_grids[kind];
+    p->part = sc_arrange_parts(kind);
     p->format = format;
     sc_layout_size(kind, v, &p->width, &p->height, &sar);
-    SC_TRY(sc_packed_new(&p->eye, format, p->width / p->shape->columns, p->height / p->shape->rows));
+    SC_TRY(sc_packed_new(&p->eye, format, p->width / p->grid->columns, p->height / p->grid->rows));
     sc_writer_eyes(kind, format, &p->width, &p->height, &p->pitch_x, &p->pitch_y);
+    p->height *= p->grid->frames; /* the writer takes them apart */
 fail:
     return ret;
 }

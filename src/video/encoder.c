@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "image.h"
+#include "../layouts.h"
 
 /* Visually lossless at a speed that two cores live with. */
 static const struct quality {
@@ -27,21 +28,10 @@ static const struct quality {
     { .encoder = "mjpeg", .qscale = 2 },
 };
 
-static bool side_by_side(int layout)
-{
-    return layout == SC_LAYOUT_SBS || layout == SC_LAYOUT_HSBS || layout == SC_LAYOUT_CROSS ||
-           layout == SC_LAYOUT_RGBD;
-}
-
-static bool above(int layout)
-{
-    return layout == SC_LAYOUT_TAB || layout == SC_LAYOUT_HTAB;
-}
-
 void sc_writer_eyes(int layout, enum AVPixelFormat format, int *width, int *height, int *eye_w, int *eye_h)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
-    const int x = side_by_side(layout) ? 2 : 1, y = above(layout) ? 2 : 1;
+    const int x = sc_grids[layout].columns, y = sc_grids[layout].rows;
 
     *eye_w = FFALIGN(*width / x, 1 << d->log2_chroma_w);
     *eye_h = FFALIGN(*height / y, 1 << d->log2_chroma_h);
@@ -56,7 +46,8 @@ static bool fits(enum AVPixelFormat format, const sc_writer_options *o)
     int w = o->width, h = o->height, eye_w, eye_h;
 
     sc_writer_eyes(o->layout, format, &w, &h, &eye_w, &eye_h);
-    return w == o->width && h == o->height;
+    return w == o->width && h == o->height &&
+           !(sc_grids[o->layout].rows_differ && av_pix_fmt_desc_get(format)->log2_chroma_h);
 }
 
 /* How much worse than the source's format; the weights only order the kinds of loss. Negative: out of the
@@ -64,7 +55,7 @@ static bool fits(enum AVPixelFormat format, const sc_writer_options *o)
 static int loss(enum AVPixelFormat format, const sc_writer_options *o)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format), *s = av_pix_fmt_desc_get(o->video->format);
-    const bool coloured = o->layout == SC_LAYOUT_DUBOIS || o->layout == SC_LAYOUT_REDCYAN;
+    const bool coloured = sc_grids[o->layout].coloured;
     const bool grey = d->nb_components < 3, from_grey = s->nb_components < 3 && !coloured;
     const bool rgb = d->flags & AV_PIX_FMT_FLAG_RGB, from_rgb = s->flags & AV_PIX_FMT_FLAG_RGB;
     const int bits = d->comp[0].depth - s->comp[0].depth;
@@ -136,10 +127,12 @@ void sc_encoder_notices(const sc_encoder_plan *p, const sc_writer_options *o, co
     else if (p->format != o->video->format && !o->pix_fmt)
         sc_log(log, SC_LOG_INFO, "writer", "%s is encoded as %s by %s%s", s->name,
                av_get_pix_fmt_name(p->format), p->codec->name,
-               fits(o->video->format, o) ? "" : ", which keeps the odd size exact");
+               fits(o->video->format, o)         ? ""
+               : sc_grids[o->layout].rows_differ ? ", in which rows share no colour"
+                                                 : ", which keeps the odd size exact");
     if (s->flags & AV_PIX_FMT_FLAG_ALPHA && o->from)
         sc_log(log, SC_LOG_WARNING, "writer", "the source's transparency is dropped");
-    if (av_cmp_q(p->time_base, o->video->time_base))
+    if (av_cmp_q(p->time_base, sc_writer_time_base(o)))
         sc_log(log, SC_LOG_WARNING, "writer",
                "timestamps are rounded to %d/%d s, which container and codec can carry", p->time_base.num,
                p->time_base.den);
@@ -189,19 +182,32 @@ static int choose_codec(sc_encoder_plan *p, const AVOutputFormat *of, const sc_w
     return 0;
 }
 
+AVRational sc_writer_time_base(const sc_writer_options *o)
+{
+    return av_mul_q(o->video->time_base, (AVRational){ 1, sc_grids[o->layout].frames });
+}
+
+AVRational sc_writer_rate(const sc_writer_options *o)
+{
+    const AVRational rate = o->video->frame_rate.num ? o->video->frame_rate : (AVRational){ 30, 1 };
+
+    return av_mul_q(rate, (AVRational){ sc_grids[o->layout].frames, 1 });
+}
+
 /* MPEG-4 part 2 stores clock ticks in 16 bits, MPEG-1 and 2 know a list of frame rates, AVI and its age one
  * rate. */
-static AVRational choose_time_base(const sc_encoder_plan *p, const AVOutputFormat *of, const sc_video_info *v)
+static AVRational choose_time_base(const sc_encoder_plan *p, const AVOutputFormat *of,
+                                   const sc_writer_options *o)
 {
-    const AVRational rate = v->frame_rate.num ? v->frame_rate : (AVRational){ 30, 1 };
+    const AVRational rate = sc_writer_rate(o), exact = sc_writer_time_base(o);
     const AVRational *rates = sc_codec_rates(p->codec);
 
     if (rates)
         return av_inv_q(rates[av_find_nearest_q_idx(rate, rates)]);
     if (av_match_name(of->name, "avi,mxf,mxf_opatom,gxf,dv,swf") ||
-        (p->codec->id == AV_CODEC_ID_MPEG4 && v->time_base.den > UINT16_MAX))
+        (p->codec->id == AV_CODEC_ID_MPEG4 && exact.den > UINT16_MAX))
         return av_inv_q(rate);
-    return v->time_base;
+    return exact;
 }
 
 int sc_encoder_choose(sc_encoder_plan *out, const AVOutputFormat *of, const sc_writer_options *o,
@@ -212,7 +218,7 @@ int sc_encoder_choose(sc_encoder_plan *out, const AVOutputFormat *of, const sc_w
 
     SC_TRY(choose_codec(&p, of, o, log));
     SC_TRY(choose_format(&p, o, log));
-    p.time_base = choose_time_base(&p, of, o->video);
+    p.time_base = choose_time_base(&p, of, o);
     sc_writer_eyes(o->layout, p.format, &p.width, &p.height, &eye_w, &eye_h);
     *out = p;
     return 0;
@@ -308,7 +314,7 @@ int sc_encoder_open(AVCodecContext **out, const sc_encoder_plan *p, const AVOutp
     enc->pix_fmt = p->format;
     enc->sample_aspect_ratio = o->sar;
     enc->time_base = p->time_base;
-    enc->framerate = v->frame_rate.num ? v->frame_rate : (AVRational){ 30, 1 };
+    enc->framerate = sc_writer_rate(o);
     sc_pixels_tags(v, p->format, &enc->colorspace, &enc->color_range);
     enc->color_primaries = v->primaries;
     enc->color_trc = v->transfer;

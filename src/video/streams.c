@@ -6,11 +6,7 @@
 #include <libavutil/avstring.h>
 
 #include "compat.h"
-
-static bool is_mov(const AVOutputFormat *of)
-{
-    return of->codec_tag && av_match_name(of->name, "mp4,mov,ipod,ismv,3gp,3g2,f4v,psp");
-}
+#include "tags.h"
 
 static bool is_matroska(const AVOutputFormat *of)
 {
@@ -118,7 +114,7 @@ sc_fate sc_stream_fate(const sc_writer_options *o, const AVOutputFormat *of, int
         return st->attached_pic.size ? SC_FATE_ATTACH : SC_FATE_DROP;
     /* MP4 muxers make a time code track of the tag and a title track of the chapters; a copy would be a
      * second. */
-    if (is_mov(of) && par->codec_type == AVMEDIA_TYPE_DATA &&
+    if (sc_tags_is_mov(of) && par->codec_type == AVMEDIA_TYPE_DATA &&
         ((par->codec_tag == MKTAG('t', 'm', 'c', 'd') &&
           av_dict_get(o->from->streams[o->video->stream]->metadata, "timecode", NULL, 0)) ||
          (par->codec_id == AV_CODEC_ID_BIN_DATA && o->from->nb_chapters)))
@@ -143,22 +139,6 @@ void sc_stream_describe(const AVFormatContext *from, int stream, char *text, int
 
 /* ---- the film's stream */
 
-static int tag_stereo(AVStream *st, int layout)
-{
-    const bool above = layout == SC_LAYOUT_TAB || layout == SC_LAYOUT_HTAB;
-    const bool beside = layout == SC_LAYOUT_SBS || layout == SC_LAYOUT_HSBS || layout == SC_LAYOUT_CROSS;
-    AVStereo3D *stereo;
-    size_t size;
-
-    if (!above && !beside)
-        return 0;
-    if (!(stereo = sc_stereo3d_alloc(&size)))
-        return AVERROR(ENOMEM);
-    stereo->type = above ? AV_STEREO3D_TOPBOTTOM : AV_STEREO3D_SIDEBYSIDE;
-    stereo->flags = layout == SC_LAYOUT_CROSS ? AV_STEREO3D_FLAG_INVERT : 0;
-    return sc_stream_add_side_data(st, AV_PKT_DATA_STEREO3D, stereo, size);
-}
-
 static int tag_hdr(AVStream *st, const sc_video_info *v)
 {
     int ret = 0;
@@ -182,10 +162,10 @@ static int create_film(AVFormatContext *out, AVStream **film, const sc_writer_op
     if (!st)
         return AVERROR(ENOMEM);
     SC_TRY(avcodec_parameters_from_context(st->codecpar, enc));
-    if (enc->codec_id == AV_CODEC_ID_HEVC && is_mov(out->oformat))
+    if (enc->codec_id == AV_CODEC_ID_HEVC && sc_tags_is_mov(out->oformat))
         st->codecpar->codec_tag = MKTAG('h', 'v', 'c', '1'); /* the only one that Apple's players open */
     st->time_base = enc->time_base;
-    st->avg_frame_rate = o->video->frame_rate;
+    st->avg_frame_rate = o->video->frame_rate.num ? sc_writer_rate(o) : o->video->frame_rate;
     st->sample_aspect_ratio = o->sar;
     st->disposition = AV_DISPOSITION_DEFAULT;
     if (o->from) {
@@ -194,7 +174,7 @@ static int create_film(AVFormatContext *out, AVStream **film, const sc_writer_op
         drop_coding_tags(&st->metadata);
         st->disposition = from->disposition;
     }
-    SC_TRY(tag_stereo(st, o->layout));
+    SC_TRY(sc_tags_stream(st, out->oformat, o));
     SC_TRY(tag_hdr(st, o->video));
     *film = st;
     return 0;

@@ -17,6 +17,8 @@
 #include "image.h"
 #include "queue.h"
 #include "streams.h"
+#include "tags.h"
+#include "../layouts.h"
 
 enum {
     QUEUE_FRAMES = 4,
@@ -50,6 +52,7 @@ struct sc_writer {
     unsigned sources;
     int64_t *last_dts;        /* of each output stream */
     bool *warned;             /* of each output stream */
+    AVRational time_base;     /* of the film's timestamps, exactly */
     int64_t frames, last_pts; /* of the film, in the encoder's time base */
     int64_t end_pts;          /* of its last frame, in the source's */
     struct {
@@ -269,45 +272,59 @@ static int encode(sc_writer *w, AVFrame *f)
                    av_err2str(ret));
 }
 
-/* For the per-picture message of H.264. */
-static int tag_frame(AVFrame *f, int layout)
+/* One frame of the film, in w->time_base. */
+static int write_picture(sc_writer *w, AVFrame *f, int64_t pts, int64_t duration)
 {
-    const bool above = layout == SC_LAYOUT_TAB || layout == SC_LAYOUT_HTAB;
-    AVStereo3D *stereo;
+    const int64_t slot = w->frames % RING;
 
-    av_frame_remove_side_data(f, AV_FRAME_DATA_STEREO3D);
-    if (!above && layout != SC_LAYOUT_SBS && layout != SC_LAYOUT_HSBS && layout != SC_LAYOUT_CROSS)
-        return 0;
-    if (!(stereo = av_stereo3d_create_side_data(f)))
-        return AVERROR(ENOMEM);
-    stereo->type = above ? AV_STEREO3D_TOPBOTTOM : AV_STEREO3D_SIDEBYSIDE;
-    stereo->flags = layout == SC_LAYOUT_CROSS ? AV_STEREO3D_FLAG_INVERT : 0;
-    return 0;
+    f->pts = av_rescale_q(pts, w->time_base, w->enc->time_base);
+    if (w->frames) /* rounding to a coarser clock must not make two of one */
+        f->pts = SC_MAX(f->pts, w->last_pts + 1);
+    w->last_pts = f->pts;
+    w->ring[slot].pts = f->pts;
+    w->ring[slot].duration = av_rescale_q(duration, w->time_base, w->enc->time_base);
+    w->frames++;
+    return encode(w, f);
+}
+
+/* The n-th of the frames that stand above one another in f, as a view of it. */
+static AVFrame *part_of(const AVFrame *f, int n, int height)
+{
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
+    AVFrame *part = av_frame_clone(f);
+
+    for (int i = 0; part && i < av_pix_fmt_count_planes(f->format); i++)
+        part->data[i] += (n * height >> (i == 1 || i == 2 ? d->log2_chroma_h : 0)) * part->linesize[i];
+    if (part)
+        part->height = height;
+    return part;
 }
 
 static int write_frame(sc_writer *w, AVFrame *f)
 {
-    const AVRational tb = w->o.video->time_base;
-    const int64_t pts = f->pts, duration = sc_frame_get_duration(f), slot = w->frames % RING;
+    const int parts = sc_grids[w->o.layout].frames;
+    const int64_t pts = f->pts, known = sc_frame_get_duration(f);
+    const int64_t usual = av_rescale_q(parts, av_inv_q(sc_writer_rate(&w->o)), w->o.video->time_base);
+    /* In w's clock a frame's duration, cut into so many parts, is the number that it is in the source's. */
+    const int64_t step = parts > 1 && known <= 0 ? usual : known;
     int ret;
 
     sc_frame_forget_coding(f);
     f->sample_aspect_ratio = w->enc->sample_aspect_ratio;
     f->colorspace = w->enc->colorspace;
     f->color_range = w->enc->color_range;
-    SC_TRY(tag_frame(f, w->o.layout));
-    f->pts = av_rescale_q(pts, tb, w->enc->time_base);
-    if (w->frames) /* rounding to a coarser clock must not make two of one */
-        f->pts = SC_MAX(f->pts, w->last_pts + 1);
-    w->last_pts = f->pts;
-    w->ring[slot].pts = f->pts;
-    w->ring[slot].duration = av_rescale_q(duration, tb, w->enc->time_base);
+    SC_TRY(sc_tags_frame(f, &w->o));
     SC_TRY(copy_waiting(w, pts));
-    SC_TRY(encode(w, f));
-    w->frames++;
-    w->end_pts = pts + SC_MAX(duration, 1);
+    for (int i = 0; i < parts; i++) {
+        AVFrame *part = part_of(f, i, w->enc->height);
+        ret = part ? write_picture(w, part, pts * parts + i * step, step) : AVERROR(ENOMEM);
+        av_frame_free(&part);
+        if (ret < 0)
+            return ret;
+    }
+    w->end_pts = pts + SC_MAX(known, 1);
     if (w->o.written)
-        w->o.written(w->o.opaque, w->frames, pts);
+        w->o.written(w->o.opaque, w->frames / parts, pts);
     return 0;
 fail:
     return ret;
@@ -461,6 +478,7 @@ int sc_writer_open(sc_writer **out, const sc_writer_options *o, const sc_logger 
         return AVERROR(ENOMEM);
     w->log = log;
     w->o = *o;
+    w->time_base = sc_writer_time_base(o);
     w->last = &w->first;
     atomic_init(&w->status, 0);
     pthread_mutex_init(&w->lock, NULL);
@@ -492,6 +510,8 @@ static int complete(sc_writer *w, bool cut)
         return fail_io(w, ret);
     if ((ret = avio_closep(&w->out->pb)) < 0)
         return fail_io(w, ret);
+    if ((ret = sc_tags_finish(w->temporary, w->out->oformat, w->film->index, &w->o, w->log)) < 0)
+        return fail_io(w, ret);
     if ((fd = open(w->temporary, O_RDONLY)) < 0)
         return fail_io(w, AVERROR(errno));
     ret = fsync(fd) ? AVERROR(errno) : 0;
@@ -519,7 +539,7 @@ static int keep_partial(sc_writer *w)
 
     if (!ret && !(ret = rename_to(w, path)))
         sc_log(w->log, SC_LOG_WARNING, "writer", "%s: the %lld frames made so far are kept here", path,
-               (long long)w->frames);
+               (long long)(w->frames / sc_grids[w->o.layout].frames));
     av_free(path);
     return ret;
 }

@@ -18,7 +18,8 @@ typedef struct sc_writer_options {
     double start,
         end; /* of the kept part, seconds of the source: chapters and packets are cut to it; end < 0 none */
     int threads;
-    int layout; /* sc_layout, for the stereo tags */
+    int layout;       /* sc_layout */
+    bool stereo_tags; /* whether players are told of it */
     void (*written)(void *opaque, int64_t frames,
                     int64_t pts); /* after each frame; NULL = none. Writer's thread. */
     void *opaque;
@@ -27,6 +28,10 @@ typedef struct sc_writer_options {
 /* The size of one eye and of the whole film in a subsampled format that cannot be cut at odd places: width
  * and height, in: asked for; out: with each eye padded by repeating its last column and row. */
 void sc_writer_eyes(int layout, enum AVPixelFormat format, int *width, int *height, int *eye_w, int *eye_h);
+
+/* The clock that keeps every timestamp of the film's frames, and their nominal rate. */
+AVRational sc_writer_time_base(const sc_writer_options *o);
+AVRational sc_writer_rate(const sc_writer_options *o);
 
 /* The frame format that the encoder chosen for these options takes, given the source's: what sc_layout_open()
  * makes. Also fills nothing on disk: for --dry-run. The codec's name goes to codec[32].
@@ -39,7 +44,8 @@ void sc_writer_log_streams(const sc_writer_options *o, int level, const sc_logge
 /* Opens encoder and temporary file; starts the thread. SC_ERR_OUTPUT, SC_ERR_EXISTS, SC_ERR_USAGE (codec,
  * preset). */
 int sc_writer_open(sc_writer **w, const sc_writer_options *o, const sc_logger *log);
-/* Takes the frame, also on failure. Waits for room. Returns the thread's error once there is one. */
+/* Takes the frame, also on failure. The eyes of a sequential layout stand above one another. Waits for room.
+ * Returns the thread's error once there is one. */
 int sc_writer_send(sc_writer *w, AVFrame *f);
 /* Copies the packet's reference; stream is its index in the source. Never waits. */
 int sc_writer_packet(sc_writer *w, const AVPacket *p);

@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     expect(o.set.start >= 0 && o.set.inpaint_tile % 64 == 0);
     expect(o.set.outputs >= 1 && o.set.outputs <= SC_MAX_OUTPUTS);
     for (int i = 0; i < o.set.outputs; i++)
-        expect(o.set.output[i].layout >= 0 && o.set.output[i].layout <= SC_LAYOUT_RGBD &&
+        expect(o.set.output[i].layout >= 0 && o.set.output[i].layout < SC_LAYOUTS &&
                (i == 0 || o.set.output[i].path));
     FILE *f = fopen("/dev/null", "w");
     if (f) {

@@ -109,7 +109,8 @@ static void mistakes(void **state)
     expect_error("a b --inpaint-tile 1000", "--inpaint-tile: \"1000\" is not a multiple of 64 (pixels)");
     expect_error("a b --layout 3d",
                  "--layout: \"3d\" is not one of sbs, hsbs, tab, htab, cross, left, right, "
-                 "dubois, redcyan, rgbd");
+                 "sequential, interlaced, dubois, redcyan, halfcolor, wimmer, gray, rgbd");
+    expect_error("a b --stereo-tags no", "--stereo-tags: \"no\" is not one of off, on");
     expect_error("a b -ss soon", "-ss: \"soon\" is not a time (seconds, h:m:s.ms or 1500ms)");
     expect_error("a b --max-disparty 2", "unknown option --max-disparty: did you mean --max-disparity?");
     expect_error("a b -layout sbs", "unknown option -layout: did you mean --layout?");

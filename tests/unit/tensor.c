@@ -53,6 +53,16 @@ static void slice_and_index(void **state)
     assert_null(sc_slice(sc_tensor_make(NULL, SC_F32, SC_DIMS(4, 4)), 0, 2, 1).data);
 }
 
+static void every(void **state)
+{
+    const sc_tensor t = iota(SC_DIMS(5, 3)), odd = sc_every(t, 0, 1, 2), even = sc_every(t, 0, 0, 2);
+    (void)state;
+    assert_int_equal(odd.dim[0], 2);
+    assert_int_equal(even.dim[0], 3);
+    assert_true(get(odd, (const int64_t[]){ 1, 2 }) == 3 * 3 + 2);
+    assert_true(get(even, (const int64_t[]){ 2, 1 }) == 4 * 3 + 1);
+}
+
 static void permute(void **state)
 {
     static const int order[] = { 2, 0, 1 };
@@ -121,8 +131,8 @@ static void broadcast(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(make),    cmocka_unit_test(slice_and_index), cmocka_unit_test(permute),
-        cmocka_unit_test(reshape), cmocka_unit_test(broadcast),
+        cmocka_unit_test(make),    cmocka_unit_test(slice_and_index), cmocka_unit_test(every),
+        cmocka_unit_test(permute), cmocka_unit_test(reshape),         cmocka_unit_test(broadcast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,143 @@
+#include "tags.h"
+
+#include <string.h>
+
+#include <libavutil/avstring.h>
+#include <libavutil/intreadwrite.h>
+
+#include "boxes.h"
+#include "compat.h"
+
+/* Anaglyphs have no tag: players are to show them as any picture. */
+static const struct tag {
+    enum AVStereo3DType type; /* 0: as any picture */
+    bool inverted;            /* right eye first */
+    bool not_in_files;        /* Matroska's nearest value means something else: both eyes in one packet */
+    int st3d;                 /* Spherical Video V2 RFC, stereo_mode; 0 = none */
+    const char *packing;      /* Apple's pkin */
+} tags[SC_LAYOUTS] = {
+    [SC_LAYOUT_SBS] = { AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
+    [SC_LAYOUT_HSBS] = { AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
+    [SC_LAYOUT_TAB] = { AV_STEREO3D_TOPBOTTOM, .st3d = 1, .packing = "over" },
+    [SC_LAYOUT_HTAB] = { AV_STEREO3D_TOPBOTTOM, .st3d = 1, .packing = "over" },
+    [SC_LAYOUT_CROSS] = { AV_STEREO3D_SIDEBYSIDE, .inverted = true, .st3d = 4, .packing = "side" },
+    [SC_LAYOUT_SEQUENTIAL] = { AV_STEREO3D_FRAMESEQUENCE, .not_in_files = true },
+    [SC_LAYOUT_INTERLACED] = { AV_STEREO3D_LINES },
+};
+
+bool sc_tags_is_mov(const AVOutputFormat *of)
+{
+    return of->codec_tag && av_match_name(of->name, "mp4,mov,ipod,ismv,3gp,3g2,f4v,psp");
+}
+
+static void describe(AVStereo3D *s, const struct tag *t)
+{
+    s->type = t->type;
+    s->flags = t->inverted ? AV_STEREO3D_FLAG_INVERT : 0;
+}
+
+int sc_tags_stream(AVStream *st, const AVOutputFormat *of, const sc_writer_options *o)
+{
+    const struct tag *t = &tags[o->layout];
+    AVStereo3D *stereo;
+    size_t size;
+
+    if (!o->stereo_tags)
+        return 0;
+    /* WebM has fewer values than Matroska, and its muxer refuses the others. */
+    const bool webm = !strcmp(of->name, "webm");
+    if (t->type == AV_STEREO3D_2D || t->not_in_files || (webm && t->type == AV_STEREO3D_LINES))
+        return 0;
+    if (!(stereo = sc_stereo3d_alloc(&size)))
+        return AVERROR(ENOMEM);
+    describe(stereo, t);
+    return sc_stream_add_side_data(st, AV_PKT_DATA_STEREO3D, stereo, size);
+}
+
+int sc_tags_frame(AVFrame *f, const sc_writer_options *o)
+{
+    const struct tag *t = &tags[o->layout];
+    AVStereo3D *stereo;
+
+    av_frame_remove_side_data(f, AV_FRAME_DATA_STEREO3D);
+    if (!o->stereo_tags || t->type == AV_STEREO3D_2D || t->inverted) /* x264 knows no other order */
+        return 0;
+    if (!(stereo = av_stereo3d_create_side_data(f)))
+        return AVERROR(ENOMEM);
+    describe(stereo, t);
+    return 0;
+}
+
+/* ---- boxes */
+
+typedef struct bytes {
+    uint8_t at[256]; /* all boxes of one layout need less than 200 */
+    int size;
+} bytes;
+
+static void put(bytes *b, uint32_t value, int width)
+{
+    while (width-- > 0)
+        b->at[b->size++] = (uint8_t)(value >> 8 * width);
+}
+
+/* Begins a box; end() fills in its size. `full`: with version and flags, all 0. */
+static int begin(bytes *b, const char *type, bool full)
+{
+    const int at = b->size;
+
+    put(b, 0, 4);
+    put(b, AV_RB32(type), 4);
+    put(b, 0, full ? 4 : 0);
+    return at;
+}
+
+static void end(bytes *b, int at)
+{
+    AV_WB32(b->at + at, (uint32_t)(b->size - at));
+}
+
+/* A box with one number or four letters in it. */
+static void put_box(bytes *b, const char *type, uint32_t value, int width)
+{
+    const int at = begin(b, type, true);
+
+    put(b, value, width);
+    end(b, at);
+}
+
+/* Apple, "ISO Base Media File Format and Apple HEVC Stereo Video", video extended usage: which eyes there
+ * are, which is the better one, how they are packed. */
+static void put_vexu(bytes *b, const struct tag *t)
+{
+    enum { LEFT_EYE = 1, RIGHT_EYE = 2, REVERSED = 8, HERO_LEFT = 1 };
+    const int vexu = begin(b, "vexu", false), eyes = begin(b, "eyes", false);
+
+    put_box(b, "stri", LEFT_EYE | RIGHT_EYE | (t->inverted ? REVERSED : 0), 1);
+    put_box(b, "hero", HERO_LEFT, 1);
+    end(b, eyes);
+    const int pack = begin(b, "pack", false);
+    put_box(b, "pkin", AV_RB32(t->packing), 4);
+    end(b, pack);
+    end(b, vexu);
+}
+
+int sc_tags_finish(const char *path, const AVOutputFormat *of, int film, const sc_writer_options *o,
+                   const sc_logger *log)
+{
+    const struct tag *t = &tags[o->layout];
+    bytes b = { .size = 0 };
+    int ret;
+
+    /* The others of the family are made of fragments or for players of old telephones. */
+    if (!o->stereo_tags || !t->st3d || !av_match_name(of->name, "mp4,mov,ipod"))
+        return 0;
+    put_box(&b, "st3d", (uint32_t)t->st3d, 1);
+    put_vexu(&b, t);
+    ret = sc_boxes_add(path, film, b.at, (size_t)b.size);
+    if (ret != AVERROR_INVALIDDATA && ret != AVERROR(ERANGE))
+        return ret;
+    sc_log(log, SC_LOG_WARNING, "writer",
+           "%s: players are not told of the layout, the file has no place for it", o->path);
+    return 0;
+}

@@ -1,0 +1,108 @@
+#!/bin/bash
+# tags.sh PROGRAM TOOLS WORK: what files tell players of the layout, read back by ffprobe and box by box.
+set -u
+. "$(dirname "$0")/common.bash"
+if ! command -v ffprobe >/dev/null; then
+    echo "skipped: there is no ffprobe"
+    exit 77
+fi
+cd "$work" || exit 1
+passed=0 failed=0
+
+check() { # WHAT EXPECTED FOUND
+    if [ "$2" = "$3" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $1"
+        diff <(echo "$2") <(echo "$3") | sed 's/^/    /'
+    fi
+}
+
+stream() { # FILE ENTRIES: of the film, separated by commas
+    ffprobe -v error -select_streams v:0 -show_entries "$2" -of compact=p=0:nk=1 "$1" | tr '\n' '|' | sed 's/|*$//; s/|/,/g'
+}
+
+message() { # FILE: the stereo message in its first picture
+    ffprobe -v error -select_streams v:0 -read_intervals '%+#1' -show_entries frame_side_data=side_data_type \
+        -of csv=p=0 "$1" | grep -c 'Stereo 3D'
+}
+
+entry() { # FILE: the boxes of the sample entry that are about stereo
+    boxes "$1" | sed -n 's,^moov/trak/mdia/minf/stbl/stsd/avc1/\(st3d\|sv3d\|vexu\|hfov\),\1,p'
+}
+
+scene_render film.mp4 128x72 3 && scene_render depth 128x72 3 >/dev/null || exit 1
+make() { # OUTPUT OPTIONS...
+    local out=$1
+    shift
+    convert film.mp4 "$out" --depth depth/depth.mkv "$@" || exit 1
+}
+
+vexu() { # STRI PACKING
+    printf '%s\n' "vexu 66 " "vexu/eyes 34 " "vexu/eyes/stri 13 00000000$1" "vexu/eyes/hero 13 0000000001" \
+        "vexu/pack 24 " "vexu/pack/pkin 16 00000000$2"
+}
+side=73696465 over=6f766572
+
+# layout, Matroska's tag and FFmpeg's name for it, st3d's value, Apple's eyes and packing, message of H.264
+while read -r layout mode type inverted st3d stri packing sei; do
+    make $layout.mkv --layout $layout
+    make $layout.mp4 --layout $layout
+    make $layout.mov --layout $layout
+    make $layout.ts --layout $layout
+    make off.mkv --layout $layout --stereo-tags off
+    make off.mp4 --layout $layout --stereo-tags off
+    tagged=${mode#-}${mode:+,}${type//_/ }${type:+,}$inverted
+    [ $mode = - ] && tagged=
+    check "$layout, Matroska" "$tagged" \
+        "$(stream $layout.mkv stream_tags=stereo_mode:stream_side_data=type,inverted)"
+    expected=
+    [ $st3d = - ] || expected=$(echo "st3d 13 000000000$st3d" && vexu $stri ${!packing})
+    check "$layout, MP4's boxes" "$expected" "$(entry $layout.mp4)"
+    check "$layout, QuickTime's boxes" "$expected" "$(entry $layout.mov)"
+    case $st3d in [12]) expected="${type//_/ },0" ;; *) expected= ;; esac # FFmpeg knows no others
+    check "$layout, MP4" "$expected" "$(stream $layout.mp4 stream_side_data=type,inverted)"
+    check "$layout, H.264" "$sei" "$(message $layout.ts)"
+    check "$layout, off" "" "$(stream off.mkv stream_tags=stereo_mode:stream_side_data=type)"
+    check "$layout, off, MP4" "" "$(entry off.mp4)"
+    check "$layout, off, H.264" 0 "$(message off.mp4)"
+done <<'LIST'
+sbs left_right side_by_side 0 2 03 side 1
+hsbs left_right side_by_side 0 2 03 side 1
+tab top_bottom top_and_bottom 0 1 03 over 1
+htab top_bottom top_and_bottom 0 1 03 over 1
+cross right_left side_by_side 1 4 0b side 0
+interlaced row_interleaved_lr interleaved_lines 0 - - - 1
+sequential - - - - - - 1
+dubois - - - - - - 0
+rgbd - - - - - - 0
+LIST
+
+# Half layouts keep the shape of the picture, and make up for an odd half.
+if command -v ffmpeg >/dev/null; then
+    ffmpeg -v error -y -i film.mp4 -map 0:v -c copy -bsf:v h264_metadata=sample_aspect_ratio=4/3 shaped.mp4
+    for layout in hsbs htab; do
+        convert shaped.mp4 $layout.mp4 --depth depth/depth.mkv --layout $layout
+        check "$layout, shape" "128,72,4:3,64:27" \
+            "$(stream $layout.mp4 stream=width,height,sample_aspect_ratio,display_aspect_ratio)"
+    done
+fi
+scene_render odd.mp4 126x72 3 && scene_render odd 126x72 3 >/dev/null || exit 1
+convert odd.mp4 odd_LR.mp4 --depth odd/depth.mkv --layout hsbs
+check "hsbs, odd half" "128,72,63:64,7:4" \
+    "$(stream odd_LR.mp4 stream=width,height,sample_aspect_ratio,display_aspect_ratio)"
+check "sequential, rate" "50/1" "$(stream sequential.mp4 stream=r_frame_rate)"
+# What FFmpeg's muxers refuse is left out, not an error.
+make webm.webm --layout interlaced -c:v libvpx-vp9 && check "WebM" "" "$(stream webm.webm stream_tags=stereo_mode)"
+make webm.webm --layout tab -c:v libvpx-vp9 && check "WebM, known" "top_bottom" "$(stream webm.webm stream_tags=stereo_mode)"
+# A file with boxes added is whole: every packet as without (MPEG-4 has no message that would differ).
+for tags in on off; do
+    make plain.mp4 -c:v mpeg4 --stereo-tags $tags
+    ffprobe -v error -show_data_hash md5 -show_entries packet=stream_index,pts,dts,size,data_hash -of csv \
+        plain.mp4 >$tags.txt
+done
+check "packets" "$(cat off.txt)" "$(cat on.txt)"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ] && [ $passed -gt 0 ]
