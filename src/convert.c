@@ -64,23 +64,30 @@ static void frame_written(void *opaque, int64_t frames, int64_t pts)
 
 static void update_shares(sc_converter *c)
 {
-    const sc_stage *stage[SC_COUNT(c->progress.share)];
-    double total;
-    int n = 0;
+    enum { MOST = 16 }; /* of stages: twice splat, inpaint and mirror are 10 */
+    const sc_stage *stage[MOST];
+    sc_progress *p = &c->progress;
+    const double total = SC_MAX(c->chain->seconds + c->encode_seconds, 1e-9);
+    int n = 0, names = 0;
 
-    for (const sc_stage *s = c->chain; s && n < SC_COUNT(stage) - 2; s = s->from)
+    for (const sc_stage *s = c->chain; s && n < MOST; s = s->from)
         stage[n++] = s;
-    total = c->chain->seconds + c->encode_seconds;
     pthread_mutex_lock(&c->progress_lock);
-    for (int i = 0; i < n; i++) {
-        const sc_stage *s = stage[n - 1 - i];
+    while (n--) {
+        const sc_stage *s = stage[n];
+        int i = 0;
 
-        c->progress.stage_name[i] = s->name;
-        c->progress.share[i] = (s->seconds - (s->from ? s->from->seconds : 0)) / SC_MAX(total, 1e-9);
-        c->progress.shot = SC_MAX(c->progress.shot, s->shots);
+        while (i < names && strcmp(p->stage_name[i], s->name))
+            i++;
+        if (i == names) {
+            p->stage_name[names++] = s->name;
+            p->share[i] = 0;
+        }
+        p->share[i] += (s->seconds - (s->from ? s->from->seconds : 0)) / total;
+        p->shot = SC_MAX(p->shot, s->shots);
     }
-    c->progress.stage_name[n] = "encode";
-    c->progress.share[n] = c->encode_seconds / SC_MAX(total, 1e-9);
+    p->stage_name[names] = "encode";
+    p->share[names] = c->encode_seconds / total;
     pthread_mutex_unlock(&c->progress_lock);
 }
 
@@ -178,6 +185,7 @@ static sc_writer_options output_options(sc_converter *c, int i)
                             .threads = s->threads,
                             .layout = out->layout,
                             .stereo_tags = out->stereo_tags,
+                            .made = s->synthetic_view,
                             .written = i ? NULL : frame_written,
                             .opaque = c };
 
@@ -206,29 +214,40 @@ fail:
     return ret;
 }
 
+/* Splat and inpaint, for one of the eyes. */
+static int open_view(sc_converter *c, bool left)
+{
+    int ret;
+
+    if (left)
+        SC_TRY(sc_mirror_open(&c->chain, &c->ctx, c->chain, false));
+    SC_TRY(sc_splat_open(&c->chain, &c->ctx, c->chain));
+    SC_TRY(sc_inpaint_open(&c->chain, &c->ctx, c->chain));
+    if (left)
+        SC_TRY(sc_mirror_open(&c->chain, &c->ctx, c->chain, true));
+    return 0;
+fail:
+    return ret;
+}
+
 /* The chain, first to last. A stage that is open belongs to the chain at once, so that a failure closes it.
  */
 static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
 {
-    sc_stage *s = NULL;
+    const int view = c->set.synthetic_view;
+    size_t arena = 0;
     int ret;
 
-    SC_TRY(sc_source_open(&s, &c->ctx, c->reader));
-    c->chain = s;
-    SC_TRY(sc_shots_open(&s, &c->ctx, c->chain));
-    c->chain = s;
-    SC_TRY(c->set.depth_file ? sc_depth_file_open(&s, &c->ctx, c->chain)
-                             : sc_depth_open(&s, &c->ctx, c->chain));
-    c->chain = s;
-    SC_TRY(sc_splat_open(&s, &c->ctx, c->chain));
-    c->chain = s;
-    SC_TRY(sc_inpaint_open(&s, &c->ctx, c->chain));
-    c->chain = s;
-    SC_TRY(sc_layout_open(&s, &c->ctx, c->chain, format));
-    c->chain = s;
-
-    size_t arena = 0;
-    for (s = c->chain; s; s = s->from)
+    SC_TRY(sc_source_open(&c->chain, &c->ctx, c->reader));
+    SC_TRY(sc_shots_open(&c->chain, &c->ctx, c->chain));
+    SC_TRY(c->set.depth_file ? sc_depth_file_open(&c->chain, &c->ctx, c->chain)
+                             : sc_depth_open(&c->chain, &c->ctx, c->chain));
+    if (view != SC_VIEW_RIGHT)
+        SC_TRY(open_view(c, true));
+    if (view != SC_VIEW_LEFT)
+        SC_TRY(open_view(c, false));
+    SC_TRY(sc_layout_open(&c->chain, &c->ctx, c->chain, format));
+    for (const sc_stage *s = c->chain; s; s = s->from)
         arena = SC_MAX(arena, s->arena);
     SC_TRY(sc_exec_reserve(&c->exec, arena));
     sc_log(&c->log, SC_LOG_INFO, "device", "working memory %.0f MiB", (double)arena / (1 << 20));

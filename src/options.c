@@ -29,6 +29,7 @@ static const char *const layouts[SC_LAYOUTS + 1] = {
     [SC_LAYOUT_GRAY] = "gray",
     [SC_LAYOUT_RGBD] = "rgbd",
 };
+static const char *const views[] = { "right", "left", "both", NULL };
 static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
 static const char *const progresses[] = { "line", "json", "none", NULL };
@@ -152,6 +153,15 @@ const sc_option sc_option_table[] = {
       .unit = "0 far .. 1 near",
       .help = "what lies in the screen plane. 0.45 puts a little more in front of the screen than behind "
               "it, and keeps eyes from diverging on screens up to five metres wide" },
+    { .name = "--synthetic-view",
+      .type = SC_CHOICE,
+      .group = STEREO,
+      IN(synthetic_view),
+      .choice = views,
+      .help =
+          "the eye that is made; the other one is the source's picture, untouched. Both: each is made, with "
+          "half of the disparity, so holes are half as wide, but no eye is untouched and all takes twice as "
+          "long" },
 
     { .name = "--depth",
       .type = SC_TEXT,

@@ -92,6 +92,14 @@ sc_tensor sc_every(sc_tensor t, int axis, int64_t first, int64_t step)
     return t;
 }
 
+sc_tensor sc_mirror(sc_tensor t, int axis)
+{
+    assert(axis >= 0 && axis < t.ndim && t.dim[axis] > 0);
+    t.data = offset(t, (t.dim[axis] - 1) * t.stride[axis]);
+    t.stride[axis] = -t.stride[axis];
+    return t;
+}
+
 sc_tensor sc_permute(sc_tensor t, const int *order)
 {
     sc_tensor r = t;

@@ -39,7 +39,8 @@ bool sc_same_shape(sc_tensor a, sc_tensor b);
 /* Views. Each asserts that it can be made without a copy. */
 sc_tensor sc_slice(sc_tensor t, int axis, int64_t begin, int64_t count);
 sc_tensor sc_every(sc_tensor t, int axis, int64_t first, int64_t step); /* first, first + step, ... */
-sc_tensor sc_permute(sc_tensor t, const int *order);                    /* order[ndim] */
+sc_tensor sc_mirror(sc_tensor t, int axis); /* last to first, with a negative stride: for sc_copy_into */
+sc_tensor sc_permute(sc_tensor t, const int *order);               /* order[ndim] */
 sc_tensor sc_reshape(sc_tensor t, int ndim, const int64_t *dim);   /* splits or merges where strides allow */
 sc_tensor sc_rows(sc_tensor t);                                    /* [all others, last] */
 sc_tensor sc_index(sc_tensor t, int64_t i);                        /* t[i], one dimension less */

@@ -56,6 +56,9 @@ typedef enum sc_layout {
     SC_LAYOUTS,
 } sc_layout;
 
+/* Which eyes are made; another is the source's own picture. */
+typedef enum sc_view { SC_VIEW_RIGHT, SC_VIEW_LEFT, SC_VIEW_BOTH } sc_view;
+
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
 
 typedef struct sc_progress {
@@ -92,6 +95,7 @@ typedef struct sc_settings {
 
     double max_disparity; /* percent of width between the nearest and the farthest point, 0..10 */
     double convergence;   /* 0..1, the normalised disparity that lies in the screen plane */
+    int synthetic_view;   /* sc_view; for both, each is made with half of the disparity */
 
     const char *depth_file;   /* NULL, or a depth video or image sequence used instead of the network */
     const char *export_depth; /* NULL, or where the gray16 FFV1 sidecar goes */

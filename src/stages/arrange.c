@@ -43,9 +43,15 @@ const sc_part *sc_arrange_parts(int layout)
     return parts[layout];
 }
 
+bool sc_arrange_is_source(const sc_frame *f, sc_part part)
+{
+    return (part == SC_PART_LEFT && !f->made_left.t.ndim) || (part == SC_PART_RIGHT && !f->right.t.ndim);
+}
+
 sc_tensor sc_arrange(sc_exec *x, const sc_frame *f, sc_part part)
 {
-    const sc_tensor left = f->left.t, right = f->right.t;
+    const sc_tensor left = f->made_left.t.ndim ? f->made_left.t : f->left.t;
+    const sc_tensor right = f->right.t.ndim ? f->right.t : f->left.t;
 
     if (part == SC_PART_LEFT)
         return left;

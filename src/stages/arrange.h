@@ -20,6 +20,9 @@ typedef enum sc_part {
 /* The parts of a layout, in reading order; the second may be SC_PART_NONE. */
 const sc_part *sc_arrange_parts(int layout);
 
+/* Whether a part is the source's own picture. */
+bool sc_arrange_is_source(const sc_frame *f, sc_part part);
+
 /* One part of a frame, [H,W,3]: an image of the frame itself or a new tensor. */
 sc_tensor sc_arrange(sc_exec *x, const sc_frame *f, sc_part part);
 

@@ -24,9 +24,10 @@ typedef struct sc_frame {            /* zeroed, then filled in as it goes down t
     AVFrame *src;                    /* as decoded */
     AVFrame *stereo[SC_MAX_OUTPUTS]; /* as laid out for each encoder */
     AVFrame *sidecar;                /* gray16 disparity for --export-depth, or NULL */
-    sc_image left;                   /* [H,W,3] f32, 0..1, transfer of the source */
+    sc_image left;                   /* [H,W,3] f32, 0..1, transfer of the source: its picture */
     sc_image disp;                   /* [H,W,1] f32, normalised disparity 0..1, larger is nearer */
-    sc_image right;                  /* [H,W,3] f32 */
+    sc_image right;                  /* [H,W,3] f32, made; none where the source is the right eye */
+    sc_image made_left;              /* [H,W,3] f32; none where the source is the left eye */
     sc_image hole;                   /* [H,W,1] f32, 0..1, 1 = nothing landed here */
     sc_image disp_right;             /* [H,W,1] f32, pixels, as seen from the right eye */
     sc_rect active;                  /* the picture without its black bars */

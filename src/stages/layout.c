@@ -128,7 +128,7 @@ static int lay_out(const layout *l, const picture *p, sc_frame *f, AVFrame **ste
 
     SC_TRY(new_film_frame(p, stereo, f->src));
     for (int i = 0; i < 2 && p->part[i] != SC_PART_NONE; i++) {
-        if (p->part[i] == SC_PART_LEFT && same) { /* the source's own codes */
+        if (same && sc_arrange_is_source(f, p->part[i])) { /* the source's own codes */
             place(p, *stereo, f->src, i);
         } else {
             draw(l->c->x, p->eye, l->c->video, f, p->part[i]);

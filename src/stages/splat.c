@@ -63,7 +63,8 @@ static void warp(sc_exec *x, const splat *s, const sc_frame *f)
     const sc_settings *set = s->c->set;
     const sc_mark m = sc_push(x);
     const sc_tensor disp = part(f->disp.t, f->active);
-    const float scale = (float)(set->max_disparity / 100 * f->active.w);
+    const double share = set->synthetic_view == SC_VIEW_BOTH ? 0.5 : 1;
+    const float scale = (float)(share * set->max_disparity / 100 * f->active.w);
     const sc_tensor px = sc_new(x, SC_F32, 3, disp.dim);
 
     if (f->active.w < f->left.t.dim[1] || f->active.h < f->left.t.dim[0])

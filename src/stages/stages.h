@@ -42,8 +42,11 @@ int sc_depth_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* ->
 int sc_depth_file_open(sc_stage **s, const sc_context *c, sc_stage *from); /* -> disp, from a file   */
 int sc_splat_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* -> right, hole, disp_right */
 int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from);    /* -> right without holes */
-int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from,      /* -> stereo, sidecar     */
-                   const enum AVPixelFormat *format);                      /* of each output's */
+/* Around splat and inpaint, so that they make the left eye: the source's picture is mirrored; and back.
+ * -> made_left */
+int sc_mirror_open(sc_stage **s, const sc_context *c, sc_stage *from, bool back);
+int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from, /* -> stereo, sidecar     */
+                   const enum AVPixelFormat *format);                 /* of each output's */
 
 /* The laid-out size and sample aspect for a source, before anything is opened. */
 void sc_layout_size(int layout, const sc_video_info *v, int *w, int *h, AVRational *sar);

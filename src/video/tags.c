@@ -108,13 +108,14 @@ static void put_box(bytes *b, const char *type, uint32_t value, int width)
 
 /* Apple, "ISO Base Media File Format and Apple HEVC Stereo Video", video extended usage: which eyes there
  * are, which is the better one, how they are packed. */
-static void put_vexu(bytes *b, const struct tag *t)
+static void put_vexu(bytes *b, const struct tag *t, int made)
 {
-    enum { LEFT_EYE = 1, RIGHT_EYE = 2, REVERSED = 8, HERO_LEFT = 1 };
+    enum { LEFT_EYE = 1, RIGHT_EYE = 2, REVERSED = 8 };
+    static const uint8_t hero[] = { [SC_VIEW_RIGHT] = 1, [SC_VIEW_LEFT] = 2, [SC_VIEW_BOTH] = 0 };
     const int vexu = begin(b, "vexu", false), eyes = begin(b, "eyes", false);
 
     put_box(b, "stri", LEFT_EYE | RIGHT_EYE | (t->inverted ? REVERSED : 0), 1);
-    put_box(b, "hero", HERO_LEFT, 1);
+    put_box(b, "hero", hero[made], 1);
     end(b, eyes);
     const int pack = begin(b, "pack", false);
     put_box(b, "pkin", AV_RB32(t->packing), 4);
@@ -133,7 +134,7 @@ int sc_tags_finish(const char *path, const AVOutputFormat *of, int film, const s
     if (!o->stereo_tags || !t->st3d || !av_match_name(of->name, "mp4,mov,ipod"))
         return 0;
     put_box(&b, "st3d", (uint32_t)t->st3d, 1);
-    put_vexu(&b, t);
+    put_vexu(&b, t, o->made);
     ret = sc_boxes_add(path, film, b.at, (size_t)b.size);
     if (ret != AVERROR_INVALIDDATA && ret != AVERROR(ERANGE))
         return ret;

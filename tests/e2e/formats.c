@@ -240,6 +240,74 @@ static void test_sequential_times(void **state)
     film_free(&plain);
 }
 
+/* With a constant disparity the made left eye is the source, moved the other way; of both, each by half. */
+static void test_views(void **state)
+{
+    static const struct {
+        const char *view;
+        int left, right; /* columns by which each eye shows the source further right */
+    } cases[] = { { "right", 0, -8 }, { "left", 8, 0 }, { "both", 4, -4 } };
+    const bench *b = *state;
+    film_render(b, "source.mkv", &room, 0, FRAMES, "format=bgr0", false);
+    film_render(b, "near.mkv", &room, 0, FRAMES, "geq=lum=65535", true);
+    film source = film_read(b, "source.mkv", "format=gbrp");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char options[256];
+        snprintf(options, sizeof options, SHIFT "--synthetic-view %s --export-depth @export.mkv",
+                 cases[i].view);
+        assert_int_equal(film_convert(b, "source.mkv", "view.mkv", options, 0), 0);
+        film made = film_read(b, "view.mkv", "format=gbrp");
+        assert_int_equal(made.count, FRAMES);
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < 2 * W; x++)
+                for (int c = 0; c < 3; c++) {
+                    const int from = x % W - (x < W ? cases[i].left : cases[i].right);
+                    const double expected =
+                        from >= 0 && from < W ? code(source.frame[1], from, y, c) : 0; /* a hole is black */
+                    expect_near(cases[i].view, x, y, c, code(made.frame[1], x, y, c), expected, 0);
+                }
+        film_free(&made);
+    }
+    film_free(&source);
+}
+
+/* The made left eye of a film is the mirror image of the made right eye of its mirror image, holes and all.
+ */
+static void test_mirrored_view(void **state)
+{
+    const bench *b = *state;
+    film_render(b, "source.mkv", &room, 0, FRAMES, "format=yuv444p", false);
+    film_render(b, "depth.mkv", &room, 0, FRAMES, NULL, true);
+    film_render(b, "source_m.mkv", &room, 0, FRAMES, "format=yuv444p,hflip", false);
+    film_render(b, "depth_m.mkv", &room, 0, FRAMES, "hflip", true);
+    assert_int_equal(film_convert(b, "source.mkv", "left.mkv",
+                                  "-y -c:v ffv1 --depth @depth.mkv --synthetic-view left --layout left "
+                                  "--export-depth @export.mkv",
+                                  0),
+                     0);
+    assert_int_equal(
+        film_convert(b, "source_m.mkv", "right_m.mkv",
+                     "-y -c:v ffv1 --depth @depth_m.mkv --layout right --export-depth @export_m.mkv", 0),
+        0);
+    /* But for the dithering, whose pattern stays. */
+    film left = film_read(b, "left.mkv", NULL), right = film_read(b, "right_m.mkv", "hflip");
+    film depth = film_read(b, "export.mkv", NULL), depth_m = film_read(b, "export_m.mkv", "hflip");
+    assert_true(left.count == FRAMES && right.count == FRAMES);
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++)
+            for (int p = 0; p < 3; p++)
+                expect_near("mirrored", x, y, p, left.frame[2]->data[p][y * left.frame[2]->linesize[p] + x],
+                            right.frame[2]->data[p][y * right.frame[2]->linesize[p] + x], 1);
+    const uint16_t *row = (const uint16_t *)(const void *)depth.frame[2]->data[0];
+    const uint16_t *row_m = (const uint16_t *)(const void *)depth_m.frame[2]->data[0];
+    for (int x = 0; x < W; x++) /* the exported depth stands as the source does */
+        expect_near("depth", x, 0, 0, row[x], row_m[x], 1);
+    film_free(&left);
+    film_free(&right);
+    film_free(&depth);
+    film_free(&depth_m);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -250,9 +318,9 @@ int main(int argc, char **argv)
     mkdir(b.folder, 0777);
     av_log_set_level(AV_LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(test_arrangements, &b),
-        cmocka_unit_test_prestate(test_rgbd, &b),
-        cmocka_unit_test_prestate(test_sequential_times, &b),
+        cmocka_unit_test_prestate(test_arrangements, &b),     cmocka_unit_test_prestate(test_rgbd, &b),
+        cmocka_unit_test_prestate(test_sequential_times, &b), cmocka_unit_test_prestate(test_views, &b),
+        cmocka_unit_test_prestate(test_mirrored_view, &b),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

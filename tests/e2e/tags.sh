@@ -93,6 +93,11 @@ convert odd.mp4 odd_LR.mp4 --depth odd/depth.mkv --layout hsbs
 check "hsbs, odd half" "128,72,63:64,7:4" \
     "$(stream odd_LR.mp4 stream=width,height,sample_aspect_ratio,display_aspect_ratio)"
 check "sequential, rate" "50/1" "$(stream sequential.mp4 stream=r_frame_rate)"
+# The better eye is the one that was not made.
+for view in right:01 left:02 both:00; do
+    make view.mp4 --synthetic-view ${view%:*}
+    check "hero, ${view%:*} made" "vexu/eyes/hero 13 00000000${view#*:}" "$(entry view.mp4 | grep hero)"
+done
 # What FFmpeg's muxers refuse is left out, not an error.
 make webm.webm --layout interlaced -c:v libvpx-vp9 && check "WebM" "" "$(stream webm.webm stream_tags=stereo_mode)"
 make webm.webm --layout tab -c:v libvpx-vp9 && check "WebM, known" "top_bottom" "$(stream webm.webm stream_tags=stereo_mode)"

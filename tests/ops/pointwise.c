@@ -171,6 +171,17 @@ static void packed(check *c, sc_dtype to, sc_dtype from, int64_t n)
     check_end(c, &(check_tol){ .k = 1 });
 }
 
+/* Strides may be negative: the picture of a mirror. */
+static void mirrored(check *c, int64_t channels)
+{
+    check_begin(c, "copy", "mirrored, %lld channels", (long long)channels);
+    const pair x = check_normal(c, SC_F32, 0, 1, SC_DIMS(3, 37, channels));
+    const pair y = check_output(c, SC_F32, SC_DIMS(3, 37, channels));
+    while (check_run(c))
+        sc_copy_into(c->x, at(c, y), sc_mirror(at(c, x), 1));
+    check_end(c, &(check_tol){ .k = 1 });
+}
+
 /* Two rows further apart than 32 bits can count. */
 static void far_apart(check *c)
 {
@@ -288,6 +299,8 @@ void check_pointwise(check *c)
     packed(c, SC_F32, SC_F32, 1000003);
     packed(c, SC_F32, SC_F16, 1000003);
     packed(c, SC_F16, SC_F32, 1000003);
+    mirrored(c, 3);
+    mirrored(c, 1);
     far_apart(c);
     randn(c, 1, 0, 0);
     randn(c, 100003, 42, 0);

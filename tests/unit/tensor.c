@@ -63,6 +63,15 @@ static void every(void **state)
     assert_true(get(even, (const int64_t[]){ 2, 1 }) == 4 * 3 + 1);
 }
 
+static void mirror(void **state)
+{
+    const sc_tensor t = iota(SC_DIMS(2, 5, 3)), m = sc_mirror(t, 1);
+    (void)state;
+    assert_true(get(m, (const int64_t[]){ 1, 0, 2 }) == 15 + 4 * 3 + 2);
+    assert_true(get(m, (const int64_t[]){ 0, 4, 1 }) == 1);
+    assert_true(sc_mirror(m, 1).data == t.data && sc_mirror(m, 1).stride[1] == t.stride[1]);
+}
+
 static void permute(void **state)
 {
     static const int order[] = { 2, 0, 1 };
@@ -131,8 +140,9 @@ static void broadcast(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(make),    cmocka_unit_test(slice_and_index), cmocka_unit_test(every),
-        cmocka_unit_test(permute), cmocka_unit_test(reshape),         cmocka_unit_test(broadcast),
+        cmocka_unit_test(make),      cmocka_unit_test(slice_and_index), cmocka_unit_test(every),
+        cmocka_unit_test(mirror),    cmocka_unit_test(permute),         cmocka_unit_test(reshape),
+        cmocka_unit_test(broadcast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
