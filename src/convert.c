@@ -8,6 +8,9 @@
 
 #include "stages/models.h"
 
+/* Where the chain waits for the encoder this share of the time, a faster chain would change little. */
+static const double LIMIT = 0.1;
+
 struct sc_converter {
     sc_settings set;
     sc_logger log; /* serialises the caller's sink */
@@ -23,9 +26,11 @@ struct sc_converter {
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
     int writers;
+    int64_t frames; /* that have left the chain */
 
     sc_progress progress; /* under progress_lock: the compute thread fills in shares, the writer's the rest */
     double began, reported, encode_seconds;
+    char codec[32]; /* the first output's encoder */
 };
 
 static void write_line(void *opaque, int level, const char *stage, const char *line)
@@ -66,6 +71,7 @@ static void update_shares(sc_converter *c)
 {
     enum { MOST = 16 }; /* of stages: twice splat, inpaint and mirror are 10 */
     const sc_stage *stage[MOST];
+    const sc_stats *now = &c->exec.stats;
     sc_progress *p = &c->progress;
     const double total = SC_MAX(c->chain->seconds + c->encode_seconds, 1e-9);
     int n = 0, names = 0;
@@ -88,6 +94,10 @@ static void update_shares(sc_converter *c)
     }
     p->stage_name[names] = "encode";
     p->share[names] = c->encode_seconds / total;
+    p->pixels_up = now->pixels_up;
+    p->pixels_down = now->pixels_down;
+    p->numbers_up = now->bytes_up - now->pixels_up - p->loaded;
+    p->numbers_down = now->bytes_down - now->pixels_down;
     pthread_mutex_unlock(&c->progress_lock);
 }
 
@@ -204,6 +214,8 @@ static int open_output(sc_converter *c, int i, enum AVPixelFormat *format)
     SC_TRY(sc_writer_plan(&o, format, codec, &c->log));
     sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", s->discard ? "nothing is written" : o.path,
            o.width, o.height, codec, av_get_pix_fmt_name(*format));
+    if (!i)
+        memcpy(c->codec, codec, sizeof(codec));
     sc_writer_log_streams(&o, s->dry_run ? SC_LOG_INFO : SC_LOG_DEBUG, &c->log);
     if (s->dry_run || s->discard)
         return 0;
@@ -330,24 +342,24 @@ static int send_frame(sc_converter *c, sc_frame *f)
 static int run_chain(sc_converter *c)
 {
     sc_frame f = { 0 };
-    int64_t frames = 0;
     int ret;
 
     c->began = c->reported = sc_now();
+    c->progress.loaded = c->exec.stats.bytes_up;
     SC_TRY(sc_reader_start(c->reader, c->writer, c->writers));
     while (!(ret = sc_stage_next(c->chain, &f))) {
         const double begin = sc_now();
         const int64_t pts = f.pts;
 
-        frames++;
+        c->frames++;
         SC_TRY(send_frame(c, &f));
         if (!c->writers)
-            frame_written(c, frames, pts);
+            frame_written(c, c->frames, pts);
         sc_frame_clear(&f);
         c->encode_seconds += sc_now() - begin;
         update_shares(c);
     }
-    if (ret == SC_EOF && !frames)
+    if (ret == SC_EOF && !c->frames)
         ret = sc_fail(&c->log, SC_ERR_NOT_VIDEO, "convert", "%s: no frame could be decoded%s", c->set.input,
                       c->set.start > 0 ? " after -ss" : "");
 fail:
@@ -374,9 +386,51 @@ static int finish(sc_converter *c, int status)
     return status;
 }
 
+static void log_end(const sc_converter *c)
+{
+    const sc_progress *p = &c->progress;
+    const double n = (double)p->frame, waited = c->encode_seconds / SC_MAX(p->seconds, 1e-9);
+    char limit[128];
+    int most = 0;
+
+    for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
+        most = p->share[i] > p->share[most] ? i : most;
+    if (waited >= LIMIT && !c->set.discard)
+        snprintf(limit, sizeof(limit),
+                 "the encoder %s is the limit: all else waited for it %.0f%% of the time", c->codec,
+                 100 * waited);
+    else
+        snprintf(limit, sizeof(limit), "most of the time went to %s", p->stage_name[most]);
+    sc_log(&c->log, SC_LOG_INFO, "convert", "%lld frames in %.2f s, %.2f a second; %s", (long long)p->frame,
+           p->seconds, n / p->seconds, limit);
+    sc_log(&c->log, SC_LOG_INFO, "device",
+           "bytes over the bus: %lld of weights and constants; a frame %.0f of pixels up, %.0f down, %.0f of "
+           "numbers",
+           (long long)p->loaded, (double)p->pixels_up / n, (double)p->pixels_down / n,
+           (double)(p->numbers_up + p->numbers_down) / n);
+}
+
 int sc_run(sc_converter *c)
 {
-    return c->set.dry_run ? 0 : finish(c, run_chain(c));
+    double begin;
+    int ret;
+
+    if (c->set.dry_run)
+        return 0;
+    ret = run_chain(c);
+    begin = sc_now();
+    ret = finish(c, ret);
+    if (!c->frames)
+        return ret;
+    c->encode_seconds += sc_now() - begin;
+    update_shares(c);
+    c->progress.frame = c->frames;
+    c->progress.seconds = sc_now() - c->began;
+    if (ret >= 0)
+        log_end(c);
+    if (c->set.progress)
+        c->set.progress(c->set.progress_opaque, &c->progress);
+    return ret;
 }
 
 void sc_cancel(sc_converter *c)
@@ -391,6 +445,8 @@ void sc_close(sc_converter **cp)
 
     if (!c)
         return;
+    if (c->chain) /* nothing may be on its way to or from memory that is given back */
+        sc_exec_wait(&c->exec);
     sc_stage_close(&c->chain);
     sc_reader_close(&c->reader); /* before the writer: its thread hands packets over */
     for (int i = 0; i < c->writers; i++)

@@ -41,9 +41,9 @@ int sc_exec_reserve(sc_exec *x, size_t bytes)
     return 0;
 }
 
-int sc_exec_wait(sc_exec *x)
+/* The sticky error, of which `late` may be the first sign. */
+static int take_error(sc_exec *x, int late)
 {
-    const int late = x->dev->ops->wait(x);
     int ret;
 
     if (late < 0 && !x->err)
@@ -51,6 +51,33 @@ int sc_exec_wait(sc_exec *x)
     ret = x->err;
     x->err = 0;
     return ret;
+}
+
+int sc_exec_wait(sc_exec *x)
+{
+    return take_error(x, x->dev->ops->wait(x));
+}
+
+int64_t sc_exec_mark(sc_exec *x)
+{
+    const int ret = x->dev->ops->mark(x, ++x->marks);
+
+    if (ret < 0)
+        sc_exec_fail(x, ret, "mark: %s", sc_strerror(ret));
+    return x->marks;
+}
+
+int sc_exec_reach(sc_exec *x, int64_t mark)
+{
+    return take_error(x, mark ? x->dev->ops->reach(x, mark) : 0);
+}
+
+void sc_exec_join(sc_exec *x)
+{
+    const int ret = x->dev->ops->join(x);
+
+    if (ret < 0)
+        sc_exec_fail(x, ret, "join: %s", sc_strerror(ret));
 }
 
 void sc_exec_fail(sc_exec *x, int code, const char *fmt, ...)
@@ -114,18 +141,33 @@ void sc_upload(sc_exec *x, sc_tensor dst, const void *src)
         sc_exec_fail(x, ret, "upload: %s", sc_strerror(ret));
 }
 
+static void download(sc_exec *x, void *dst, size_t pitch, sc_tensor src, size_t rows)
+{
+    const size_t bytes = sc_tensor_bytes(src);
+    int ret;
+
+    SC_CHECK(x, sc_tensor_packed(src));
+    x->stats.bytes_down += (int64_t)bytes;
+    if ((ret = x->dev->ops->download(x, dst, pitch, src.data, bytes / rows, rows)) < 0)
+        sc_exec_fail(x, ret, "download: %s", sc_strerror(ret));
+}
+
 void sc_download(sc_exec *x, void *dst, sc_tensor src)
 {
     int ret;
 
-    if (x->err) { /* callers read the numbers before they ask for the error */
-        memset(dst, 0, sc_tensor_bytes(src));
-        return;
-    }
-    SC_CHECK(x, sc_tensor_packed(src));
-    x->stats.bytes_down += (int64_t)sc_tensor_bytes(src);
-    if ((ret = x->dev->ops->download(x, dst, src.data, sc_tensor_bytes(src))) < 0)
+    if (!x->err)
+        download(x, dst, sc_tensor_bytes(src), src, 1);
+    if (!x->err && (ret = x->dev->ops->wait(x)) < 0)
         sc_exec_fail(x, ret, "download: %s", sc_strerror(ret));
+    if (x->err) /* callers read the numbers before they ask for the error */
+        memset(dst, 0, sc_tensor_bytes(src));
+}
+
+void sc_download_rows(sc_exec *x, void *dst, size_t pitch, sc_tensor src)
+{
+    if (!x->err)
+        download(x, dst, pitch, src, (size_t)src.dim[0]);
 }
 
 size_t sc_measure(const sc_exec *like, void (*fn)(sc_exec *x, void *arg), void *arg, sc_stats *stats)

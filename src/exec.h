@@ -9,6 +9,7 @@
 
 typedef struct sc_stats {
     int64_t launches, flops, bytes_up, bytes_down;
+    int64_t pixels_up, pixels_down; /* bytes of these that are planes of pictures */
 } sc_stats;
 
 typedef struct sc_exec {
@@ -20,6 +21,7 @@ typedef struct sc_exec {
     size_t used, size, peak;
     bool measuring; /* the null device: the arena has no end */
     sc_stats stats;
+    int64_t marks;
 } sc_exec;
 
 typedef struct sc_mark {
@@ -44,6 +46,15 @@ int sc_exec_reserve(sc_exec *x, size_t bytes);
 /* Waits for all work; returns the sticky error or 0 and clears it. */
 int sc_exec_wait(sc_exec *x);
 
+/* Marks this point of the work. */
+int64_t sc_exec_mark(sc_exec *x);
+
+/* Waits for the work before a mark (0: none) and not for what came after; else as sc_exec_wait(). */
+int sc_exec_reach(sc_exec *x, int64_t mark);
+
+/* Work from here on begins after all that another library, such as a decoder, has given the device so far. */
+void sc_exec_join(sc_exec *x);
+
 void sc_exec_fail(sc_exec *x, int code, const char *fmt, ...) SC_PRINTF(3, 4);
 
 sc_mark sc_push(sc_exec *x);
@@ -57,6 +68,9 @@ sc_tensor sc_new_like(sc_exec *x, sc_tensor t); /* packed, same shape and dtype 
 /* Copies between packed host memory and a packed device tensor. Download waits. */
 void sc_upload(sc_exec *x, sc_tensor dst, const void *src);
 void sc_download(sc_exec *x, void *dst, sc_tensor src);
+/* The rows of src [h,w], packed, to rows `pitch` bytes apart. Does not wait: a mark tells when they are
+ * there. */
+void sc_download_rows(sc_exec *x, void *dst, size_t pitch, sc_tensor src);
 
 /* Runs fn(x, arg) with a null exec of the same activation type and returns the arena bytes it needs, 0 on
  * failure. */

@@ -88,7 +88,11 @@ static void print_json(const sc_progress *p, const char *state)
     fprintf(stderr, ",\"out_time_us\":%lld,\"shot\":%d,\"stages\":{", (long long)p->out_time_us, p->shot);
     for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
         fprintf(stderr, "%s\"%s\":%.4f", i ? "," : "", p->stage_name[i], p->share[i]);
-    fprintf(stderr, "},\"progress\":\"%s\"}\n", state);
+    fprintf(stderr, "},\"bytes\":{\"loaded\":%lld,\"pixels_up\":%lld,\"pixels_down\":%lld,",
+            (long long)p->loaded, (long long)p->pixels_up, (long long)p->pixels_down);
+    fprintf(stderr, "\"numbers_up\":%lld,\"numbers_down\":%lld}", (long long)p->numbers_up,
+            (long long)p->numbers_down);
+    fprintf(stderr, ",\"progress\":\"%s\"}\n", state);
 }
 
 /* The converter reports five times a second: as it is to a terminal or a program, every 30 s to a log file.

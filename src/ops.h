@@ -230,15 +230,20 @@ typedef struct sc_mix_args {
 typedef struct sc_ops {
     int (*alloc)(sc_device *, void **out, size_t bytes);
     void (*free)(sc_device *, void *p);
-    int (*host_alloc)(sc_device *, void **out, size_t bytes); /* that fetch copies from; 256-byte aligned */
+    int (*host_alloc)(sc_device *, void **out, size_t bytes); /* copies need not wait; 256-byte aligned */
     void (*host_free)(sc_device *, void *p);
     /* Copies from host_alloc's memory beside the computing: begins when all that was issued before is done.
      * What is issued after await(slot), 0 .. SC_FETCHES - 1, sees the slot's last fetch and those before it.
      */
     int (*fetch)(sc_exec *, void *dst, const void *src, size_t bytes, int slot);
     int (*await)(sc_exec *, int slot);
+    /* Returns when src may be changed, unless that is host_alloc's memory: then a mark tells. */
     int (*upload)(sc_exec *, void *dst, const void *src, size_t bytes);
-    int (*download)(sc_exec *, void *dst, const void *src, size_t bytes);
+    /* Rows that are packed in src, to rows `pitch` bytes apart. It is done when a mark or wait says so. */
+    int (*download)(sc_exec *, void *dst, size_t pitch, const void *src, size_t row, size_t rows);
+    int (*mark)(sc_exec *, int64_t n);  /* n = 1, 2 ... */
+    int (*reach)(sc_exec *, int64_t n); /* waits until what came before mark n is done, perhaps for more */
+    int (*join)(sc_exec *);             /* what follows waits for what others have given the device so far */
     int (*wait)(sc_exec *);
     void (*close)(sc_device *);
 

@@ -259,7 +259,7 @@ static bool fetch(check *c, int side, sc_tensor t, char *raw, void *wide)
 {
     sc_exec *x = &c->exec[side];
     const size_t bytes = sc_tensor_bytes(t);
-    x->dev->ops->download(x, raw, (char *)t.data - GUARD, bytes + 2 * GUARD);
+    x->dev->ops->download(x, raw, bytes + 2 * GUARD, (char *)t.data - GUARD, bytes + 2 * GUARD, 1);
     x->dev->ops->wait(x);
     for (size_t i = 0; i < GUARD; i++)
         if ((unsigned char)raw[i] != 0xff || (unsigned char)raw[GUARD + bytes + i] != 0xff) {

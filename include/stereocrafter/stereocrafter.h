@@ -69,6 +69,9 @@ typedef struct sc_progress {
     int shot;                  /* shots begun so far */
     double share[8];           /* 0..1 of the time of each stage, in the order of stage_name */
     const char *stage_name[8]; /* NULL ends the list */
+    int64_t loaded; /* bytes that went to the device before the first frame: weights and constants */
+    int64_t pixels_up, pixels_down;   /* bytes since, to and from the device: planes of pictures */
+    int64_t numbers_up, numbers_down; /* all the others: statistics that the host decides by */
 } sc_progress;
 
 #define SC_MAX_OUTPUTS 8
@@ -127,8 +130,8 @@ typedef struct sc_settings {
     int64_t frames;              /* 0 = all */
 
     sc_logger log;
-    void (*progress)(void *opaque,
-                     const sc_progress *p); /* NULL, or called from the writing thread, 5 times a second */
+    void (*progress)(void *opaque, const sc_progress *p); /* NULL, or called from the writing thread, 5 times
+                                                             a second, and at the end from sc_run() */
     void *progress_opaque;
 } sc_settings;
 

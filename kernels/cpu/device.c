@@ -27,22 +27,37 @@ static void cpu_free(sc_device *dev, void *p)
     free(p);
 }
 
-static int cpu_memcpy(sc_exec *x, void *dst, const void *src, size_t bytes)
+static int cpu_upload(sc_exec *x, void *dst, const void *src, size_t bytes)
 {
     (void)x;
     memcpy(dst, src, bytes);
     return 0;
 }
 
+static int cpu_download(sc_exec *x, void *dst, size_t pitch, const void *src, size_t row, size_t rows)
+{
+    (void)x;
+    for (size_t i = 0; i < rows; i++)
+        memcpy((char *)dst + i * pitch, (const char *)src + i * row, row);
+    return 0;
+}
+
 static int cpu_fetch(sc_exec *x, void *dst, const void *src, size_t bytes, int slot)
 {
     (void)slot;
-    return cpu_memcpy(x, dst, src, bytes);
+    return cpu_upload(x, dst, src, bytes);
 }
 
 static int cpu_await(sc_exec *x, int slot)
 {
     (void)x, (void)slot;
+    return 0;
+}
+
+/* Ops return when they are done. */
+static int cpu_mark(sc_exec *x, int64_t n)
+{
+    (void)x, (void)n;
     return 0;
 }
 
@@ -68,8 +83,11 @@ static const sc_ops plain_ops = {
     .host_free = cpu_free,
     .fetch = cpu_fetch,
     .await = cpu_await,
-    .upload = cpu_memcpy,
-    .download = cpu_memcpy,
+    .upload = cpu_upload,
+    .download = cpu_download,
+    .mark = cpu_mark,
+    .reach = cpu_mark,
+    .join = cpu_wait,
     .wait = cpu_wait,
     .close = cpu_close,
     .copy = sc_cpu_copy,

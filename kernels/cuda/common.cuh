@@ -14,6 +14,10 @@
  * Hopper. */
 #define SC_CUDA_WORKSPACE ((size_t)32 << 20)
 
+/* Mark n is event n modulo this. More than are outstanding at a time: two transfers each way. Should one have
+ * been overtaken, reaching it waits longer than it must. */
+enum { SC_CUDA_MARKS = 8 };
+
 struct sc_conv_plans;   /* conv.cu: cuDNN execution plans by shape */
 struct sc_linear_plans; /* linear.cu: cuBLASLt algorithms by shape */
 
@@ -41,6 +45,7 @@ struct sc_cuda {
     cudaStream_t stream;
     cudaStream_t side; /* fetches */
     cudaEvent_t issued, fetched[SC_FETCHES];
+    cudaEvent_t joined, mark[SC_CUDA_MARKS];
     cublasLtHandle_t lt;
     cudnnHandle_t dnn;
     struct sc_conv_plans *conv;

@@ -61,17 +61,41 @@ static int cuda_await(sc_exec *x, int slot)
 
 static int cuda_upload(sc_exec *x, void *dst, const void *src, size_t bytes)
 {
-    /* From pageable memory this returns once src has been read, so the caller may reuse it at once. */
+    /* From pageable memory this returns once src has been read. */
     return sc_cuda_check(x, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, sc_cuda_of(x)->stream),
                          "upload");
 }
 
-static int cuda_download(sc_exec *x, void *dst, const void *src, size_t bytes)
+static int cuda_download(sc_exec *x, void *dst, size_t pitch, const void *src, size_t row, size_t rows)
 {
     const cudaStream_t s = sc_cuda_of(x)->stream;
-    const int ret = sc_cuda_check(x, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, s), "download");
+    const cudaError_t e = rows == 1 /* of any length: a pitch has its limit */
+                              ? cudaMemcpyAsync(dst, src, row, cudaMemcpyDeviceToHost, s)
+                              : cudaMemcpy2DAsync(dst, pitch, src, row, row, rows, cudaMemcpyDeviceToHost, s);
 
-    return ret < 0 ? ret : sc_cuda_check(x, cudaStreamSynchronize(s), "download");
+    return sc_cuda_check(x, e, "download");
+}
+
+static int cuda_mark(sc_exec *x, int64_t n)
+{
+    const sc_cuda *c = sc_cuda_of(x);
+
+    return sc_cuda_check(x, cudaEventRecord(c->mark[n % SC_CUDA_MARKS], c->stream), "mark");
+}
+
+static int cuda_reach(sc_exec *x, int64_t n)
+{
+    return sc_cuda_check(x, cudaEventSynchronize(sc_cuda_of(x)->mark[n % SC_CUDA_MARKS]), "wait");
+}
+
+/* Others share the primary context and work on its default stream, which our stream does not heed by itself.
+ */
+static int cuda_join(sc_exec *x)
+{
+    const sc_cuda *c = sc_cuda_of(x);
+    const cudaError_t e = cudaEventRecord(c->joined, cudaStreamLegacy);
+
+    return sc_cuda_check(x, e == cudaSuccess ? cudaStreamWaitEvent(c->stream, c->joined, 0) : e, "join");
 }
 
 static int cuda_wait(sc_exec *x)
@@ -99,6 +123,11 @@ static void cuda_close(sc_device *dev)
                 cudaEventDestroy(c->fetched[i]);
         if (c->issued)
             cudaEventDestroy(c->issued);
+        for (int i = 0; i < SC_CUDA_MARKS; i++)
+            if (c->mark[i])
+                cudaEventDestroy(c->mark[i]);
+        if (c->joined)
+            cudaEventDestroy(c->joined);
         if (c->side)
             cudaStreamDestroy(c->side);
         if (c->stream)
@@ -117,6 +146,9 @@ static const sc_ops cuda_ops = {
     .await = cuda_await,
     .upload = cuda_upload,
     .download = cuda_download,
+    .mark = cuda_mark,
+    .reach = cuda_reach,
+    .join = cuda_join,
     .wait = cuda_wait,
     .close = cuda_close,
     .copy = sc_cuda_copy,
@@ -160,10 +192,19 @@ static bool open_side(sc_cuda *c)
     return ok;
 }
 
+static bool open_marks(sc_cuda *c)
+{
+    bool ok = cudaEventCreateWithFlags(&c->joined, cudaEventDisableTiming) == cudaSuccess;
+
+    for (int i = 0; i < SC_CUDA_MARKS && ok; i++)
+        ok = cudaEventCreateWithFlags(&c->mark[i], cudaEventDisableTiming) == cudaSuccess;
+    return ok;
+}
+
 static int open_libraries(sc_cuda *c)
 {
     if (cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking) != cudaSuccess || !open_side(c) ||
-        cudaMalloc(&c->workspace, SC_CUDA_WORKSPACE) != cudaSuccess ||
+        !open_marks(c) || cudaMalloc(&c->workspace, SC_CUDA_WORKSPACE) != cudaSuccess ||
         cublasLtCreate(&c->lt) != CUBLAS_STATUS_SUCCESS || cudnnCreate(&c->dnn) != CUDNN_STATUS_SUCCESS ||
         cudnnSetStream(c->dnn, c->stream) != CUDNN_STATUS_SUCCESS)
         return SC_ERR_DEVICE;
@@ -181,6 +222,10 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     if (id < 0 || id >= count)
         return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\" asks for GPU %d, there are %d",
                        o->name, id, count);
+    /* FFmpeg's decoders share the context only if waiting blocks in it; a thread that spins would also take a
+     * core from the encoder. Where others have begun it, their choice stays. */
+    if (cudaInitDevice(id, cudaDeviceScheduleBlockingSync, cudaInitDeviceFlagsAreValid) != cudaSuccess)
+        cudaGetLastError();
     if (cudaSetDevice(id) != cudaSuccess || cudaGetDeviceProperties(&p, id) != cudaSuccess)
         return sc_fail(log, SC_ERR_DEVICE, "device", "cuda:%d: %s", id,
                        cudaGetErrorString(cudaGetLastError()));

@@ -23,10 +23,17 @@ static int null_upload(sc_exec *x, void *dst, const void *src, size_t bytes)
 }
 
 /* What is read back must not be garbage: host code may branch on it. */
-static int null_download(sc_exec *x, void *dst, const void *src, size_t bytes)
+static int null_download(sc_exec *x, void *dst, size_t pitch, const void *src, size_t row, size_t rows)
 {
     (void)x, (void)src;
-    memset(dst, 0, bytes);
+    for (size_t i = 0; i < rows; i++)
+        memset((char *)dst + i * pitch, 0, row);
+    return 0;
+}
+
+static int null_mark(sc_exec *x, int64_t n)
+{
+    (void)x, (void)n;
     return 0;
 }
 
@@ -88,6 +95,9 @@ static const sc_ops null_ops = {
     .await = null_await,
     .upload = null_upload,
     .download = null_download,
+    .mark = null_mark,
+    .reach = null_mark,
+    .join = null_wait,
     .wait = null_wait,
     .close = null_close,
     .copy = null_copy,

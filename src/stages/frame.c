@@ -1,10 +1,18 @@
 #include <stdlib.h>
 
+#include <libavutil/imgutils.h>
+
 #include "frame.h"
 #include "../ops.h"
+#include "../video/image.h"
+
+/* Encoders may read so many rows at a time, and so many bytes past the end: as av_frame_get_buffer() has it.
+ */
+enum { ROWS = 32, PADDING = 64 };
 
 struct pool {
     size_t bytes;
+    bool host;
     AVBufferPool *pool;
     struct pool *next;
 };
@@ -34,6 +42,26 @@ static AVBufferRef *device_alloc(void *opaque, size_t bytes)
     return ref;
 }
 
+static void host_free(void *opaque, uint8_t *data)
+{
+    sc_device *dev = opaque;
+
+    dev->ops->host_free(dev, data);
+}
+
+static AVBufferRef *host_alloc(void *opaque, size_t bytes)
+{
+    sc_device *dev = opaque;
+    AVBufferRef *ref;
+    void *p = NULL;
+
+    if (dev->ops->host_alloc(dev, &p, bytes) < 0)
+        return NULL;
+    if (!(ref = av_buffer_create(p, bytes, host_free, dev, 0)))
+        dev->ops->host_free(dev, p);
+    return ref;
+}
+
 int sc_pools_open(sc_pools **p, sc_device *dev)
 {
     if (!(*p = calloc(1, sizeof(**p))))
@@ -55,31 +83,55 @@ void sc_pools_close(sc_pools **p)
     *p = NULL;
 }
 
-int sc_image_new(sc_pools *p, sc_image *im, int h, int w, int c)
+static AVBufferRef *take(sc_pools *p, size_t bytes, bool host)
 {
-    const sc_tensor t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, c));
-    const size_t bytes = sc_tensor_bytes(t);
     struct pool *q = p->first;
 
-    while (q && q->bytes != bytes)
+    while (q && (q->bytes != bytes || q->host != host))
         q = q->next;
     if (!q) {
         if (!(q = calloc(1, sizeof(*q))))
-            return -ENOMEM;
+            return NULL;
         q->bytes = bytes;
-        q->pool = av_buffer_pool_init2(bytes, p->dev, device_alloc, NULL);
+        q->host = host;
+        q->pool = av_buffer_pool_init2(bytes, p->dev, host ? host_alloc : device_alloc, NULL);
         if (!q->pool) {
             free(q);
-            return -ENOMEM;
+            return NULL;
         }
         q->next = p->first;
         p->first = q;
     }
-    if (!(im->buf = av_buffer_pool_get(q->pool)))
+    return av_buffer_pool_get(q->pool);
+}
+
+int sc_image_new(sc_pools *p, sc_image *im, int h, int w, int c)
+{
+    const sc_tensor t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, c));
+
+    if (!(im->buf = take(p, sc_tensor_bytes(t), false)))
         return -ENOMEM;
     im->t = t;
     im->t.data = im->buf->data;
     return 0;
+}
+
+int sc_picture_new(sc_pools *p, AVFrame **out, enum AVPixelFormat format, int w, int h, int align)
+{
+    const int rows = FFALIGN(h, ROWS), bytes = av_image_get_buffer_size(format, w, rows, align);
+    AVFrame *f = NULL;
+    int ret;
+
+    SC_TRY(bytes);
+    SC_TRY(sc_shape_new(&f, format, w, h));
+    if (!(f->buf[0] = take(p, (size_t)bytes + PADDING, true)))
+        SC_TRY(-ENOMEM);
+    SC_TRY(av_image_fill_arrays(f->data, f->linesize, f->buf[0]->data, format, w, rows, align));
+    *out = f;
+    return 0;
+fail:
+    av_frame_free(&f);
+    return ret;
 }
 
 void sc_image_unref(sc_image *im)

@@ -43,6 +43,10 @@ void sc_pools_close(sc_pools **p);
 /* A new f32 image [h, w, c] from its pool; contents undefined. *im must be empty. Thread: the compute thread.
  */
 int sc_image_new(sc_pools *p, sc_image *im, int h, int w, int c);
+/* A new host frame from its pool, in memory that copies to and from the device need not wait for; contents
+ * undefined, rows `align` bytes apart or a multiple. Where the last reference is dropped does not matter, but
+ * the device must still be there. */
+int sc_picture_new(sc_pools *p, AVFrame **f, enum AVPixelFormat format, int w, int h, int align);
 void sc_image_unref(sc_image *im);
 int sc_image_ref(sc_image *dst, const sc_image *src);
 bool sc_image_shared(const sc_image *im); /* somebody else has a reference: not to be written to */

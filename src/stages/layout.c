@@ -9,21 +9,26 @@
 #include "../ops.h"
 #include "../video/image.h"
 
+enum { ALIGN = 64 }; /* of rows: the widest vectors that encoders read */
+
 typedef struct picture { /* of one output */
     const sc_grid *grid;
     const sc_part *part;
     enum AVPixelFormat format;
     int width, height;    /* of the film's frames */
     int pitch_x, pitch_y; /* from one eye to the next: its size, padded where chroma cannot be cut */
-    AVFrame *eye;         /* one eye on its way from the device */
+    AVFrame *eye;         /* shape of one eye */
 } picture;
 
 typedef struct layout {
     sc_stage stage;
     const sc_context *c;
     picture picture[SC_MAX_OUTPUTS]; /* as many as the settings have outputs */
-    AVFrame *sidecar;                /* the exported disparity on its way from the device, or NULL */
+    AVFrame *sidecar;                /* shape of the exported disparity, or NULL */
     sc_video_info sidecar_info;
+    sc_frame ahead; /* laid out, perhaps still on its way from the device; without stereo: none */
+    int64_t mark;   /* behind that way */
+    int last;       /* what ended the film, 0 while it goes on */
 } layout;
 
 /* Half of a size, even, so that the common formats can be cut there. */
@@ -46,36 +51,42 @@ void sc_layout_size(int kind, const sc_video_info *v, int *w, int *h, AVRational
         *sar = av_mul_q(from, av_mul_q((AVRational){ v->width, *w }, (AVRational){ *h, v->height }));
 }
 
-/* Draws one part in the host frame `packed`, in its format and size. */
-static void draw(sc_exec *x, const AVFrame *packed, const sc_video_info *v, const sc_frame *f, sc_part part)
+/* Draws one part of f like `shape`, in the arena. */
+static sc_pixels draw(sc_exec *x, const AVFrame *shape, const sc_video_info *v, const sc_frame *f,
+                      sc_part part)
 {
-    const sc_mark m = sc_push(x);
     /* Made pictures lie between codes; dithering keeps what lies on one. */
-    sc_image_out_args a = { .x = sc_arrange_resized(x, sc_arrange(x, f, part), packed->width, packed->height),
+    sc_image_out_args a = { .x = sc_arrange_resized(x, sc_arrange(x, f, part), shape->width, shape->height),
                             .dither = true };
 
-    sc_pixels_new(x, &a.px, packed, v);
+    sc_pixels_new(x, &a.px, shape, v);
     sc_image_out_into(x, &a);
-    sc_pixels_download(x, packed, &a.px);
-    sc_pop(x, m);
+    return a.px;
 }
 
 /* ---- the host's side */
+
+/* Where eye `number` begins in the film's frame. */
+static int left_of(const picture *p, int number)
+{
+    return p->grid->columns > 1 ? number * p->pitch_x : 0;
+}
+
+static int top_of(const picture *p, int number)
+{
+    return sc_grid_down(p->grid) > 1 ? number * p->pitch_y : 0;
+}
 
 /* Copies the picture `from` into the film's frame at eye `number`, plane by plane. */
 static void place(const picture *p, AVFrame *to, const AVFrame *from, int number)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(p->format);
-    const int x = p->grid->columns > 1 ? number * p->pitch_x : 0;
-    const int y = sc_grid_down(p->grid) > 1 ? number * p->pitch_y : 0;
 
-    for (int i = 0; i < av_pix_fmt_count_planes(p->format); i++) {
-        const int ch = i == 1 || i == 2 ? d->log2_chroma_h : 0;
-        uint8_t *at = to->data[i] + (y >> ch) * to->linesize[i] + av_image_get_linesize(p->format, x, i);
-        av_image_copy_plane(at, to->linesize[i], from->data[i], from->linesize[i],
+    for (int i = 0; i < av_pix_fmt_count_planes(p->format); i++)
+        av_image_copy_plane(sc_pixels_place(to, left_of(p, number), top_of(p, number), i), to->linesize[i],
+                            from->data[i], from->linesize[i],
                             av_image_get_linesize(p->format, p->eye->width, i),
-                            AV_CEIL_RSHIFT(p->eye->height, ch));
-    }
+                            AV_CEIL_RSHIFT(p->eye->height, i == 1 || i == 2 ? d->log2_chroma_h : 0));
 }
 
 /* Chroma covers a padded eye by itself; luma's last column and row are repeated. */
@@ -83,10 +94,9 @@ static void pad(const picture *p, AVFrame *f, int number)
 {
     const AVComponentDescriptor *luma = &av_pix_fmt_desc_get(p->format)->comp[0];
     const size_t bytes = luma->depth > 8 ? 2 : 1;
-    const int x = p->grid->columns > 1 ? number * p->pitch_x : 0;
-    const int y = sc_grid_down(p->grid) > 1 ? number * p->pitch_y : 0;
     const int stride = f->linesize[luma->plane];
-    uint8_t *first = f->data[luma->plane] + luma->offset + y * stride + x * luma->step;
+    uint8_t *first =
+        f->data[luma->plane] + luma->offset + top_of(p, number) * stride + left_of(p, number) * luma->step;
 
     for (int row = 0; row < p->eye->height; row++)
         for (int col = p->eye->width; col < p->pitch_x; col++)
@@ -98,19 +108,14 @@ static void pad(const picture *p, AVFrame *f, int number)
                    first + (p->eye->height - 1) * stride + col * luma->step, bytes);
 }
 
-static int new_film_frame(const picture *p, AVFrame **out, const AVFrame *src)
+static int new_film_frame(sc_pools *pools, const picture *p, AVFrame **out, const AVFrame *src)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(p->format);
-    AVFrame *f = av_frame_alloc();
+    AVFrame *f;
     int ret;
 
-    if (!f)
-        return AVERROR(ENOMEM);
-    *out = f;
-    f->format = p->format;
-    f->width = p->width;
-    f->height = p->height;
-    SC_TRY(av_frame_get_buffer(f, 0));
+    SC_TRY(sc_picture_new(pools, out, p->format, p->width, p->height, ALIGN));
+    f = *out;
     if (d->flags & AV_PIX_FMT_FLAG_RGB && !(d->flags & AV_PIX_FMT_FLAG_PLANAR))
         memset(f->data[0], 0, (size_t)f->linesize[0] * (size_t)f->height); /* the x of bgr0 */
     ret = av_frame_copy_props(f, src);
@@ -120,22 +125,25 @@ fail:
 
 /* ---- the stage */
 
-static int lay_out(const layout *l, const picture *p, sc_frame *f, AVFrame **stereo)
+/* Issues all that makes *stereo. */
+static int lay_out(const layout *l, const picture *p, const sc_frame *f, AVFrame **stereo)
 {
+    sc_exec *x = l->c->x;
     const bool same = sc_pixels_same(p->format, l->c->video->format) && f->src->width == p->eye->width &&
                       f->src->height == p->eye->height;
     int ret;
 
-    SC_TRY(new_film_frame(p, stereo, f->src));
+    SC_TRY(new_film_frame(l->c->pools, p, stereo, f->src));
     for (int i = 0; i < 2 && p->part[i] != SC_PART_NONE; i++) {
+        const sc_mark m = sc_push(x);
+
         if (same && sc_arrange_is_source(f, p->part[i])) { /* the source's own codes */
             place(p, *stereo, f->src, i);
         } else {
-            draw(l->c->x, p->eye, l->c->video, f, p->part[i]);
-            SC_TRY(sc_exec_wait(l->c->x));
-            place(p, *stereo, p->eye, i);
+            const sc_pixels px = draw(x, p->eye, l->c->video, f, p->part[i]);
+            sc_pixels_download(x, *stereo, left_of(p, i), top_of(p, i), &px);
         }
-        pad(p, *stereo, i);
+        sc_pop(x, m);
     }
     (*stereo)->pts = f->pts;
     return 0;
@@ -143,34 +151,68 @@ fail:
     return ret;
 }
 
-static int export_disparity(const layout *l, sc_frame *f)
+static int export_disparity(const layout *l, const sc_frame *f, AVFrame **out)
 {
+    sc_exec *x = l->c->x;
+    const sc_mark m = sc_push(x);
     int ret;
 
-    SC_TRY(sc_packed_new(&f->sidecar, AV_PIX_FMT_GRAY16LE, l->sidecar_info.width, l->sidecar_info.height));
-    SC_TRY(av_frame_copy_props(f->sidecar, f->src));
-    draw(l->c->x, f->sidecar, &l->sidecar_info, f, SC_PART_DISPARITY);
-    SC_TRY(sc_exec_wait(l->c->x));
-    f->sidecar->pts = f->pts;
-    return 0;
+    SC_TRY(
+        sc_picture_new(l->c->pools, out, AV_PIX_FMT_GRAY16LE, l->sidecar->width, l->sidecar->height, ALIGN));
+    SC_TRY(av_frame_copy_props(*out, f->src));
+    const sc_pixels px = draw(x, l->sidecar, &l->sidecar_info, f, SC_PART_DISPARITY);
+    sc_pixels_download(x, *out, 0, 0, &px);
+    (*out)->pts = f->pts;
 fail:
+    sc_pop(x, m);
     return ret;
 }
 
+/* Puts the next frame on its way. Its images are not kept until it is there: whoever gets their memory writes
+ * to it later, in the order of the stream. */
+static int begin(layout *l)
+{
+    sc_frame f = { 0 };
+    int ret;
+
+    SC_TRY(sc_stage_next(l->stage.from, &f));
+    for (int i = 0; i < l->c->set->outputs; i++)
+        SC_TRY(lay_out(l, &l->picture[i], &f, &f.stereo[i]));
+    if (l->sidecar)
+        SC_TRY(export_disparity(l, &f, &f.sidecar));
+    l->mark = sc_exec_mark(l->c->x);
+    l->ahead = (sc_frame){ .sidecar = f.sidecar, .pts = f.pts, .duration = f.duration };
+    memcpy(l->ahead.stereo, f.stereo, sizeof(f.stereo));
+    memset(f.stereo, 0, sizeof(f.stereo));
+    f.sidecar = NULL;
+fail:
+    sc_frame_clear(&f);
+    return ret;
+}
+
+/* One frame behind: while a frame is encoded the device is at work on the next. */
 static int layout_next(sc_stage *stage, sc_frame *out)
 {
     layout *l = (layout *)stage;
+    int64_t mark;
     int ret;
 
-    SC_TRY(sc_stage_next(stage->from, out));
-    for (int i = 0; i < l->c->set->outputs; i++)
-        SC_TRY(lay_out(l, &l->picture[i], out, &out->stereo[i]));
-    if (l->c->set->export_depth)
-        SC_TRY(export_disparity(l, out));
+    if (!l->ahead.stereo[0] && !l->last)
+        l->last = begin(l);
+    if (!l->ahead.stereo[0])
+        return l->last;
+    sc_frame_move(out, &l->ahead);
+    mark = l->mark;
+    if (!l->last)
+        l->last = begin(l);
+    SC_TRY(sc_exec_reach(l->c->x, mark));
+    for (int k = 0; k < l->c->set->outputs; k++)
+        for (int i = 0; i < 2 && l->picture[k].part[i] != SC_PART_NONE; i++)
+            pad(&l->picture[k], out->stereo[k], i);
     return 0;
 fail:
     sc_frame_clear(out);
-    return ret;
+    return l->last = ret;
 }
 
 static void measure(sc_exec *x, void *arg)
@@ -182,11 +224,16 @@ static void measure(sc_exec *x, void *arg)
                          .right = image,
                          .disp = { .t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1)) } };
 
+    const sc_mark m = sc_push(x);
+
     for (int k = 0; k < l->c->set->outputs; k++)
-        for (int i = 0; i < 2 && l->picture[k].part[i] != SC_PART_NONE; i++)
+        for (int i = 0; i < 2 && l->picture[k].part[i] != SC_PART_NONE; i++) {
             draw(x, l->picture[k].eye, l->c->video, &f, l->picture[k].part[i]);
+            sc_pop(x, m);
+        }
     if (l->sidecar)
         draw(x, l->sidecar, &l->sidecar_info, &f, SC_PART_DISPARITY);
+    sc_pop(x, m);
 }
 
 static void layout_close(sc_stage *stage)
@@ -196,6 +243,7 @@ static void layout_close(sc_stage *stage)
     for (int i = 0; i < SC_MAX_OUTPUTS; i++)
         av_frame_free(&l->picture[i].eye);
     av_frame_free(&l->sidecar);
+    sc_frame_clear(&l->ahead);
     free(l);
 }
 
@@ -208,7 +256,7 @@ static int open_picture(picture *p, int kind, const sc_video_info *v, enum AVPix
     p->part = sc_arrange_parts(kind);
     p->format = format;
     sc_layout_size(kind, v, &p->width, &p->height, &sar);
-    SC_TRY(sc_packed_new(&p->eye, format, p->width / p->grid->columns, p->height / p->grid->rows));
+    SC_TRY(sc_shape_new(&p->eye, format, p->width / p->grid->columns, p->height / p->grid->rows));
     sc_writer_eyes(kind, format, &p->width, &p->height, &p->pitch_x, &p->pitch_y);
     p->height *= p->grid->frames; /* the writer takes them apart */
 fail:
@@ -231,7 +279,7 @@ int sc_layout_open(sc_stage **out, const sc_context *c, sc_stage *from, const en
         l->sidecar_info = (sc_video_info){
             .width = v->width, .height = v->height, .format = AV_PIX_FMT_GRAY16LE, .range = AVCOL_RANGE_JPEG
         };
-        SC_TRY(sc_packed_new(&l->sidecar, AV_PIX_FMT_GRAY16LE, v->width, v->height));
+        SC_TRY(sc_shape_new(&l->sidecar, AV_PIX_FMT_GRAY16LE, v->width, v->height));
     }
     l->stage.arena = sc_measure(c->x, measure, l, NULL);
     *out = &l->stage;

@@ -3,8 +3,8 @@
 #include "../ops.h"
 #include "stages.h"
 
-/* All that makes a right eye of a left one (splat, inpaint, its networks) makes a left eye of a right one where
- * the picture is mirrored: holes then lie on the side for which it is made. */
+/* All that makes a right eye of a left one (splat, inpaint, its networks) makes a left eye of a right one
+ * where the picture is mirrored: holes then lie on the side for which it is made. */
 typedef struct mirror {
     sc_stage stage;
     const sc_context *c;

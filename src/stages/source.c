@@ -3,21 +3,30 @@
 #include "stages.h"
 #include "../video/image.h"
 
+/* While the device reads one picture, the next is fetched. */
+enum { SLOTS = 2 };
+
+typedef struct slot {
+    AVFrame *packed; /* a host frame on its way to the device */
+    int64_t mark;    /* behind the work that reads it */
+} slot;
+
 typedef struct source {
     sc_stage stage;
     const sc_context *c;
     sc_reader *reader;
-    AVFrame *packed; /* a frame on its way to the device */
-    bool begun;
+    AVFrame *shape; /* of the film's pictures */
+    slot slot[SLOTS];
+    int64_t count;
 } source;
 
-static void picture_in(sc_exec *x, const source *s, sc_tensor left)
+static void picture_in(sc_exec *x, const source *s, const AVFrame *packed, sc_tensor left)
 {
     const sc_mark m = sc_push(x);
     sc_image_in_args a = { .y = left };
 
-    sc_pixels_new(x, &a.px, s->packed, s->c->video);
-    sc_pixels_upload(x, &a.px, s->packed);
+    sc_pixels_new(x, &a.px, s->shape, s->c->video);
+    sc_pixels_upload(x, &a.px, packed);
     sc_image_in_into(x, &a);
     sc_pop(x, m);
 }
@@ -26,25 +35,39 @@ static void measure(sc_exec *x, void *arg)
 {
     const source *s = arg;
 
-    picture_in(x, s, sc_new(x, SC_F32, SC_DIMS(s->c->video->height, s->c->video->width, 3)));
+    picture_in(x, s, s->shape, sc_new(x, SC_F32, SC_DIMS(s->c->video->height, s->c->video->width, 3)));
+}
+
+static int upload(source *s, slot *to, const sc_frame *f)
+{
+    const sc_video_info *v = s->c->video;
+    int ret;
+
+    if (!to->packed)
+        SC_TRY(sc_picture_new(s->c->pools, &to->packed, v->format, v->width, v->height, 1));
+    SC_TRY(av_frame_copy(to->packed, f->src));
+    picture_in(s->c->x, s, to->packed, f->left.t);
+    return 0;
+fail:
+    return ret;
 }
 
 static int source_next(sc_stage *stage, sc_frame *out)
 {
     source *s = (source *)stage;
     const sc_context *c = s->c;
+    slot *to = &s->slot[s->count % SLOTS];
     int ret;
 
     SC_TRY(sc_reader_next(s->reader, &out->src));
     SC_TRY(sc_image_new(c->pools, &out->left, c->video->height, c->video->width, 3));
-    SC_TRY(av_frame_copy(s->packed, out->src));
-    picture_in(c->x, s, out->left.t);
-    SC_TRY(sc_exec_wait(c->x));
+    SC_TRY(sc_exec_reach(c->x, to->mark));
+    SC_TRY(upload(s, to, out));
+    to->mark = sc_exec_mark(c->x);
     out->active = (sc_rect){ .w = c->video->width, .h = c->video->height };
     out->pts = out->src->pts;
     out->duration = sc_reader_duration(out->src);
-    out->flags = s->begun ? 0 : SC_FRAME_CUT;
-    s->begun = true;
+    out->flags = s->count++ ? 0 : SC_FRAME_CUT;
     return 0;
 fail:
     sc_frame_clear(out);
@@ -55,7 +78,9 @@ static void source_close(sc_stage *stage)
 {
     source *s = (source *)stage;
 
-    av_frame_free(&s->packed);
+    for (int i = 0; i < SLOTS; i++)
+        av_frame_free(&s->slot[i].packed);
+    av_frame_free(&s->shape);
     free(s);
 }
 
@@ -69,7 +94,7 @@ int sc_source_open(sc_stage **out, const sc_context *c, sc_reader *reader)
     s->stage = (sc_stage){ .next = source_next, .close = source_close, .name = "decode" };
     s->c = c;
     s->reader = reader;
-    SC_TRY(sc_packed_new(&s->packed, c->video->format, c->video->width, c->video->height));
+    SC_TRY(sc_shape_new(&s->shape, c->video->format, c->video->width, c->video->height));
     s->stage.arena = sc_measure(c->x, measure, s, NULL);
     *out = &s->stage;
     return 0;

@@ -212,26 +212,34 @@ int sc_pixels_from_frame(sc_pixels *out, const AVFrame *f, const sc_video_info *
     return 0;
 }
 
-int sc_packed_new(AVFrame **out, enum AVPixelFormat format, int width, int height)
+int sc_shape_new(AVFrame **out, enum AVPixelFormat format, int width, int height)
 {
     AVFrame *f = av_frame_alloc();
-    int ret = AVERROR(ENOMEM);
 
     if (!f)
-        return ret;
+        return AVERROR(ENOMEM);
     f->format = format;
     f->width = width;
     f->height = height;
-    if ((ret = av_frame_get_buffer(f, 1)) < 0)
-        av_frame_free(&f);
-    else
+    *out = f;
+    return 0;
+}
+
+int sc_packed_new(AVFrame **out, enum AVPixelFormat format, int width, int height)
+{
+    AVFrame *f = NULL;
+    int ret = sc_shape_new(&f, format, width, height);
+
+    if (ret >= 0 && (ret = av_frame_get_buffer(f, 1)) >= 0)
         *out = f;
+    else
+        av_frame_free(&f);
     return ret;
 }
 
-void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *packed, const sc_video_info *v)
+void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *shape, const sc_video_info *v)
 {
-    const int ret = sc_pixels_from_frame(px, packed, v, x->log);
+    const int ret = sc_pixels_from_frame(px, shape, v, x->log);
 
     if (ret < 0) {
         x->err = x->err ? x->err : ret;
@@ -243,12 +251,25 @@ void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *packed, const sc_vi
 
 void sc_pixels_upload(sc_exec *x, const sc_pixels *px, const AVFrame *packed)
 {
+    const int64_t before = x->stats.bytes_up;
+
     for (int i = 0; i < px->planes; i++)
         sc_upload(x, px->plane[i], packed->data[i]);
+    x->stats.pixels_up += x->stats.bytes_up - before;
 }
 
-void sc_pixels_download(sc_exec *x, const AVFrame *packed, const sc_pixels *px)
+uint8_t *sc_pixels_place(const AVFrame *to, int left, int top, int p)
 {
+    const int ch = p == 1 || p == 2 ? av_pix_fmt_desc_get(to->format)->log2_chroma_h : 0;
+
+    return to->data[p] + (top >> ch) * to->linesize[p] + av_image_get_linesize(to->format, left, p);
+}
+
+void sc_pixels_download(sc_exec *x, const AVFrame *to, int left, int top, const sc_pixels *px)
+{
+    const int64_t before = x->stats.bytes_down;
+
     for (int i = 0; i < px->planes; i++)
-        sc_download(x, packed->data[i], px->plane[i]);
+        sc_download_rows(x, sc_pixels_place(to, left, top, i), (size_t)to->linesize[i], px->plane[i]);
+    x->stats.pixels_down += x->stats.bytes_down - before;
 }

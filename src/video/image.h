@@ -24,12 +24,18 @@ bool sc_pixels_same(enum AVPixelFormat a, enum AVPixelFormat b);
 void sc_pixels_tags(const sc_video_info *v, enum AVPixelFormat format, enum AVColorSpace *matrix,
                     enum AVColorRange *range);
 
-/* A host frame without gaps, as sc_upload and sc_download want it. */
+/* A frame with a format and a size and no data: what a picture is to be like. */
+int sc_shape_new(AVFrame **f, enum AVPixelFormat format, int width, int height);
+/* A host frame without gaps, as sc_upload wants it. */
 int sc_packed_new(AVFrame **f, enum AVPixelFormat format, int width, int height);
 
-/* Pixels of packed's format and size in the arena, with nothing in them. */
-void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *packed, const sc_video_info *v);
+/* Pixels of shape's format and size in the arena, with nothing in them. */
+void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *shape, const sc_video_info *v);
 void sc_pixels_upload(sc_exec *x, const sc_pixels *px, const AVFrame *packed);
-void sc_pixels_download(sc_exec *x, const AVFrame *packed, const sc_pixels *px); /* waits */
+/* To the place of `to`, a larger host frame of the same format, that begins at (left, top), whole chroma
+ * samples. Does not wait: a mark tells when they are there. */
+void sc_pixels_download(sc_exec *x, const AVFrame *to, int left, int top, const sc_pixels *px);
+/* That place in plane p. */
+uint8_t *sc_pixels_place(const AVFrame *to, int left, int top, int p);
 
 #endif

@@ -99,6 +99,26 @@ static void transfers(void **state)
     assert_int_equal(x->stats.bytes_down, 12);
 }
 
+/* Rows go to their places and to nowhere else; a mark hands over the error that came before it, once. */
+static void rows_and_marks(void **state)
+{
+    static const float numbers[] = { 1, 2, 3, 4 };
+    fixture *f = *state;
+    const sc_tensor t = sc_new(&f->x, SC_F32, SC_DIMS(2, 2));
+    float back[6] = { 9, 9, 9, 9, 9, 9 };
+
+    assert_int_equal(sc_exec_reach(&f->x, 0), 0);
+    sc_upload(&f->x, t, numbers);
+    sc_download_rows(&f->x, back, 3 * sizeof(float), t);
+    assert_int_equal(sc_exec_reach(&f->x, sc_exec_mark(&f->x)), 0);
+    assert_memory_equal(back, ((float[]){ 1, 2, 9, 3, 4, 9 }), sizeof(back));
+    assert_int_equal(f->x.stats.bytes_down, 16);
+    sc_download_rows(&f->x, back, 3 * sizeof(float), sc_slice(t, 1, 0, 1)); /* not packed */
+    assert_int_equal(f->lines, 1);
+    assert_int_equal(sc_exec_reach(&f->x, sc_exec_mark(&f->x)), -EINVAL);
+    assert_int_equal(sc_exec_reach(&f->x, 0), 0);
+}
+
 /* A wrong shape is one line and a sticky error. */
 static void wrong_shape(void **state)
 {
@@ -146,7 +166,8 @@ static void measure(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { WITH_CPU(marks),     WITH_CPU(exhaustion),  WITH_CPU(reserve),
-                                        WITH_CPU(transfers), WITH_CPU(wrong_shape), WITH_CPU(measure) };
+    const struct CMUnitTest tests[] = { WITH_CPU(marks),     WITH_CPU(exhaustion),     WITH_CPU(reserve),
+                                        WITH_CPU(transfers), WITH_CPU(rows_and_marks), WITH_CPU(wrong_shape),
+                                        WITH_CPU(measure) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
