@@ -435,7 +435,7 @@ int main(int argc, char **argv)
         return o.bench ? bench(&o) : convert_films(&o);
     }
     if (o.help)
-        sc_options_help(stdout, o.help_full);
+        sc_options_help(stdout, o.help);
     else if (o.version || o.info)
         print_version();
     else

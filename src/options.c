@@ -443,7 +443,7 @@ const sc_option sc_option_table[] = {
       .group = RUNNING,
       OF(help),
       .unit = "[full]",
-      .help = "this, or all" },
+      .help = "this, or all; \"man\" prints the manual page, \"completion\" what bash completes options by" },
 };
 /* clang-format on */
 

@@ -9,13 +9,16 @@
 
 typedef enum sc_progress_mode { SC_PROGRESS_LINE, SC_PROGRESS_JSON, SC_PROGRESS_NONE } sc_progress_mode;
 
+typedef enum sc_help_form { SC_HELP_SHORT = 1, SC_HELP_FULL, SC_HELP_MAN, SC_HELP_COMPLETION } sc_help_form;
+
 enum { SC_MAX_INPUTS = 4096 }; /* named one by one; a folder or a list may hold more */
 
 typedef struct sc_options { /* the settings and what only the command line needs */
     sc_settings set;
     int progress;  /* sc_progress_mode */
     int log_level; /* sc_log_level */
-    int help, help_full, version, print_config, info, bench, recursive;
+    int help;      /* 0 or sc_help_form */
+    int version, print_config, info, bench, recursive;
     const char *report;               /* of --bench */
     const char *input[SC_MAX_INPUTS]; /* all that are named; set.input is the first */
     int inputs;
@@ -29,7 +32,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
 /* Sets the path of set.output[k], kept in o->named, for set.input: in `folder`, or beside the input where
  * that is NULL, with its name and what players recognise the layout by. Errors as above. */
 int sc_options_name_output(sc_options *o, int k, const char *folder, char *error, size_t size);
-void sc_options_help(FILE *f, bool full);
+void sc_options_help(FILE *f, int form);             /* sc_help_form */
 void sc_options_print(FILE *f, const sc_options *o); /* --print-config: one "name = value" a line */
 
 #endif

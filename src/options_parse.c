@@ -304,6 +304,17 @@ fail:
     return ret;
 }
 
+/* 1 if the word is one of the forms. */
+static int find_help_form(int *form, const char *word)
+{
+    static const char *const forms[] = { "full", "man", "completion", NULL };
+    const int i = find_choice(forms, word);
+
+    if (i >= 0)
+        *form = SC_HELP_FULL + i;
+    return i >= 0;
+}
+
 static int read_option(line *l, int argc, char **argv, int *at)
 {
     const char *arg = argv[*at];
@@ -327,10 +338,8 @@ static int read_option(line *l, int argc, char **argv, int *at)
         if (value)
             return complain(l->error, l->size, "%s: takes no value", row->name);
         *(int *)sc_option_member(row, l->o, &l->next) = row->type == SC_SET ? (int)row->def : 1;
-        if (row->type == SC_HELP && *at + 1 < argc && !strcmp(argv[*at + 1], "full")) {
-            l->o->help_full = 1;
-            ++*at;
-        }
+        if (row->type == SC_HELP && *at + 1 < argc)
+            *at += find_help_form(&l->o->help, argv[*at + 1]);
         return 0;
     }
     if (!value) {

@@ -88,9 +88,9 @@ static void values(void **state)
     assert_string_equal(o.set.input, "-odd.mp4");
     assert_string_equal(o.set.output[0].path, "--odder.mkv");
     assert_int_equal(parse("-h"), 0);
-    assert_true(o.help && !o.help_full);
+    assert_int_equal(o.help, SC_HELP_SHORT);
     assert_int_equal(parse("--help full"), 0);
-    assert_true(o.help_full);
+    assert_int_equal(o.help, SC_HELP_FULL);
     assert_int_equal(parse("a b --progress json --log-level debug --dry-run"), 0);
     assert_true(o.progress == SC_PROGRESS_JSON && o.log_level == SC_LOG_DEBUG && o.set.dry_run);
 }
@@ -311,7 +311,7 @@ static void help(void **state)
     (void)state;
     FILE *f = tmpfile();
     assert_non_null(f);
-    sc_options_help(f, true);
+    sc_options_help(f, SC_HELP_FULL);
     rewind(f);
     text[fread(text, 1, sizeof text - 1, f)] = 0;
     fclose(f);
