@@ -140,7 +140,8 @@ static int open_device(sc_converter *c)
 {
     sc_device_options o = { .name = c->set.device ? c->set.device : "auto",
                             .threads = c->set.threads,
-                            .cpu_plain = c->set.cpu_plain };
+                            .plain = !c->set.optimize,
+                            .cache_dir = c->set.cache_dir };
     int ret;
 
     SC_TRY(sc_precision_parse(&c->ctx.precision, c->set.precision, &c->log));

@@ -19,8 +19,9 @@ typedef struct sc_device {
 typedef struct sc_device_options {
     const char *name; /* "auto", "cpu", "null", "cuda", "cuda:1" */
     int threads;      /* 0 = one per core */
-    bool cpu_plain;   /* tests: the plain C loops alone */
-    bool tf32;        /* CUDA: fp32 products may keep 10 bits of each factor's mantissa */
+    bool plain; /* CPU: the plain C loops alone; CUDA: general kernels, nothing chosen by timing, no replay */
+    bool tf32;  /* CUDA: fp32 products may keep 10 bits of each factor's mantissa */
+    const char *cache_dir; /* where choices made by timing are kept; NULL: nothing is timed */
 } sc_device_options;
 
 /* On success *dev is the caller's. Errors are logged. */

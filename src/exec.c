@@ -170,6 +170,28 @@ void sc_download_rows(sc_exec *x, void *dst, size_t pitch, sc_tensor src)
         download(x, dst, pitch, src, (size_t)src.dim[0]);
 }
 
+bool sc_replay_next(sc_exec *x, sc_replay *r)
+{
+    enum { BEFORE, RUNNING, RECORDING };
+    const sc_ops *ops = x->dev->ops;
+    const int state = r->state;
+
+    if (state == RUNNING)
+        return false;
+    r->state = RUNNING;
+    if (state == RECORDING)
+        return !ops->record_end(x);
+    switch (!ops->replay || r->never || x->err ? SC_REPLAY_RUN : ops->replay(x, r)) {
+    case SC_REPLAY_DONE:
+        return false;
+    case SC_REPLAY_RECORD:
+        r->state = RECORDING;
+        return true;
+    default:
+        return true;
+    }
+}
+
 size_t sc_measure(const sc_exec *like, void (*fn)(sc_exec *x, void *arg), void *arg, sc_stats *stats)
 {
     sc_device *dev = NULL;

@@ -72,6 +72,24 @@ void sc_download(sc_exec *x, void *dst, sc_tensor src);
  * there. */
 void sc_download_rows(sc_exec *x, void *dst, size_t pitch, sc_tensor src);
 
+/* Work that is done again and again, which a device may record and repeat as one:
+ *
+ *     sc_replay r = { .net = u, .shape = { ... } };
+ *     while (sc_replay_next(x, &r))
+ *         body(x, ...);
+ *
+ * The body has ops alone (no upload, download or wait), and reads and writes nothing but the arena, from the
+ * same used bytes on, and memory of the device's alloc(). All that it does, but for numbers in that memory,
+ * follows from net and shape, whose meaning is the caller's. It runs once; not at all where it is repeated;
+ * twice where recording it failed. */
+typedef struct sc_replay {
+    const void *net;
+    int64_t shape[6];
+    bool never; /* not this time: weights that come and go, say */
+    int state;  /* sc_replay_next's own */
+} sc_replay;
+bool sc_replay_next(sc_exec *x, sc_replay *r);
+
 /* Runs fn(x, arg) with a null exec of the same activation type and returns the arena bytes it needs, 0 on
  * failure. */
 size_t sc_measure(const sc_exec *like, void (*fn)(sc_exec *x, void *arg), void *arg, sc_stats *stats);

@@ -211,6 +211,23 @@ static int exit_code(int code, int sig)
     return 1;
 }
 
+/* The folder for what is kept between runs, in path[]: as asked for, or where XDG's base directories put it.
+ * NULL: none. */
+static const char *cache_dir(const char *asked, char *path, size_t size)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const bool given = cache && *cache == '/';
+
+    if (asked)
+        return strcmp(asked, "none") ? asked : NULL;
+    if (!given && !(home && *home == '/'))
+        return NULL;
+    return snprintf(path, size, "%s%s/stereocrafter", given ? cache : home, given ? "" : "/.cache") <
+                   (int)size
+               ? path
+               : NULL;
+}
+
 /* One film: what -i and -o name. */
 static int convert(console *t, const sc_settings *set)
 {
@@ -419,7 +436,7 @@ static void list_model_folders(char *out, size_t size, const char *own)
 
 int main(int argc, char **argv)
 {
-    char error[512], own[4096], models[3 * sizeof own];
+    char error[512], own[4096], models[3 * sizeof own], cache[4096];
     sc_options o;
 
     own[SC_MAX(readlink("/proc/self/exe", own, sizeof own - 1), 0)] = 0;
@@ -432,6 +449,7 @@ int main(int argc, char **argv)
     }
     if (!o.help && !o.version && !o.info && !o.print_config) {
         wait_without_spinning(own, argv);
+        o.set.cache_dir = cache_dir(o.set.cache_dir, cache, sizeof cache);
         return o.bench ? bench(&o) : convert_films(&o);
     }
     if (o.help)

@@ -226,7 +226,11 @@ typedef struct sc_mix_args {
     sc_tensor y, m, a, b;
 } sc_mix_args;
 
-/* Every entry is mandatory. Return 0 or a negative code, having logged nothing: the front-end logs. */
+/* What becomes of a body; see sc_replay. */
+typedef enum sc_replay_way { SC_REPLAY_RUN, SC_REPLAY_RECORD, SC_REPLAY_DONE } sc_replay_way;
+
+/* Every entry but replay is mandatory. Return 0 or a negative code, having logged nothing: the front-end
+ * logs. */
 typedef struct sc_ops {
     int (*alloc)(sc_device *, void **out, size_t bytes);
     void (*free)(sc_device *, void *p);
@@ -246,6 +250,11 @@ typedef struct sc_ops {
     int (*join)(sc_exec *);             /* what follows waits for what others have given the device so far */
     int (*wait)(sc_exec *);
     void (*close)(sc_device *);
+
+    /* NULL: nothing is recorded. After SC_REPLAY_RECORD come the body, whose errors are not logged, and
+     * record_end: whether the body's work is done; if not, the body runs as ever. */
+    sc_replay_way (*replay)(sc_exec *, const sc_replay *);
+    bool (*record_end)(sc_exec *);
 
     int (*copy)(sc_exec *, const sc_copy_args *);
     int (*linear)(sc_exec *, const sc_linear_args *);

@@ -123,8 +123,10 @@ typedef struct sc_settings {
     const char *device; /* "auto", "cpu", "cuda:1" */
     const char *precision; /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
     int64_t seed;
-    int threads;   /* 0 = one per core */
-    int cpu_plain; /* tests: the plain loops instead of oneDNN */
+    int threads;  /* 0 = one per core */
+    int optimize; /* 0: general kernels, nothing fused, chosen by timing or replayed, to look for mistakes */
+    const char
+        *cache_dir; /* NULL, or a folder for what is found out once per GPU: which kernels are fastest */
 
     double start, end, duration; /* seconds; end and duration negative = to the end */
     int64_t frames;              /* 0 = all */

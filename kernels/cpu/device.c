@@ -127,7 +127,7 @@ int sc_cpu_open(sc_device **out, const sc_device_options *o, const sc_logger *lo
     dev->threads = o->threads > 0 ? o->threads : omp_get_num_procs();
     snprintf(dev->name, sizeof(dev->name), "cpu");
     snprintf(dev->description, sizeof(dev->description), "%d threads, plain C", dev->threads);
-    if (!o->cpu_plain) {
+    if (!o->plain) {
         cpu->ops.attention = sc_cpu_attention_fast;
         SC_TRY(sc_dnnl_open(&cpu->dnnl, dev, log));
     }

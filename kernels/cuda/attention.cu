@@ -185,7 +185,7 @@ extern "C" int sc_cuda_attention(sc_exec *x, const sc_attention_args *a)
 {
     const sc_cuda *c = sc_cuda_of(x);
     const int64_t rows = a->q.dim[0] * a->q.dim[1] * a->q.dim[2];
-    const sc_attention_way way = sc_plan_attention(a, c->arch);
+    const sc_attention_way way = c->plain ? SC_ATTENTION_PLAIN : sc_plan_attention(a, c->arch);
     int ret;
 
     if (a->q.dim[3] > MAX_WIDTH || a->k.dim[1] < 1 || SC_MAX(rows, a->k.dim[1]) > MAX_ROWS)

@@ -8,6 +8,7 @@
 #include <cuda_runtime.h>
 #include <cudnn.h>
 
+#include "choices.h"
 #include "cuda.h"
 
 /* Scratch of library calls and of reductions over blocks; cuBLASLt's documentation recommends 32 MiB for
@@ -18,7 +19,8 @@
  * been overtaken, reaching it waits longer than it must. */
 enum { SC_CUDA_MARKS = 8 };
 
-struct sc_conv_plans;   /* conv.cu: cuDNN execution plans by shape */
+struct sc_recordings;   /* replay.cu: graphs by what they repeat */
+struct sc_conv_plans;   /* conv_library.cu: cuDNN execution plans by shape */
 struct sc_linear_plans; /* linear.cu: cuBLASLt algorithms by shape */
 
 extern "C" {
@@ -26,6 +28,10 @@ int sc_conv_plans_open(struct sc_conv_plans **p);
 void sc_conv_plans_close(struct sc_conv_plans **p);
 int sc_linear_plans_open(struct sc_linear_plans **p);
 void sc_linear_plans_close(struct sc_linear_plans **p);
+int sc_recordings_open(struct sc_recordings **r);
+void sc_recordings_close(struct sc_recordings **r);
+/* When something is freed that a recording may use. */
+void sc_recordings_forget(struct sc_recordings *r);
 }
 
 /* conv_direct.cu: conv2d by our own kernel. */
@@ -41,7 +47,8 @@ struct sc_cuda {
     sc_ops ops;   /* dev->ops points here */
     int id, arch; /* ordinal; 10 * major + minor */
     int processors;
-    bool tf32; /* fp32 products by tensor cores that keep 10 bits of each factor's mantissa */
+    bool plain; /* see sc_device_options */
+    bool tf32;  /* fp32 products by tensor cores that keep 10 bits of each factor's mantissa */
     cudaStream_t stream;
     cudaStream_t side; /* fetches */
     cudaEvent_t issued, fetched[SC_FETCHES];
@@ -50,7 +57,11 @@ struct sc_cuda {
     cudnnHandle_t dnn;
     struct sc_conv_plans *conv;
     struct sc_linear_plans *linear;
-    void *workspace; /* SC_CUDA_WORKSPACE bytes, used by one op at a time: the stream is in order */
+    struct sc_recordings *recordings;
+    sc_choices *choices;  /* among plans and algorithms, by timing */
+    cudaEvent_t timer[2]; /* of what is timed */
+    bool recording;       /* ops go into a graph instead of the GPU: nothing can be timed */
+    void *workspace;      /* SC_CUDA_WORKSPACE bytes, used by one op at a time: the stream is in order */
 };
 
 static inline sc_cuda *sc_cuda_of(const sc_exec *x)

@@ -17,6 +17,9 @@ int sc_cuda_open(sc_device **dev, const sc_device_options *o, const sc_logger *l
 /* How many GPUs there are; 0 without a driver. Logs nothing. */
 int sc_cuda_count(void);
 
+sc_replay_way sc_cuda_replay(sc_exec *x, const sc_replay *r);
+bool sc_cuda_record_end(sc_exec *x);
+
 int sc_cuda_copy(sc_exec *x, const sc_copy_args *a);
 int sc_cuda_linear(sc_exec *x, const sc_linear_args *a);
 int sc_cuda_conv2d(sc_exec *x, const sc_conv2d_args *a);

@@ -16,7 +16,10 @@ static int cuda_alloc(sc_device *dev, void **out, size_t bytes)
 
 static void cuda_free(sc_device *dev, void *p)
 {
-    cudaSetDevice(((sc_cuda *)dev->priv)->id);
+    const sc_cuda *c = (const sc_cuda *)dev->priv;
+
+    cudaSetDevice(c->id);
+    sc_recordings_forget(c->recordings);
     cudaFree(p); /* waits for the device: nothing still reads it */
 }
 
@@ -111,8 +114,13 @@ static void cuda_close(sc_device *dev)
         cudaSetDevice(c->id);
         if (c->stream)
             cudaStreamSynchronize(c->stream);
+        sc_recordings_close(&c->recordings);
         sc_conv_plans_close(&c->conv);
         sc_linear_plans_close(&c->linear);
+        sc_choices_close(&c->choices);
+        for (int i = 0; i < SC_COUNT(c->timer); i++)
+            if (c->timer[i])
+                cudaEventDestroy(c->timer[i]);
         if (c->dnn)
             cudnnDestroy(c->dnn);
         if (c->lt)
@@ -151,6 +159,8 @@ static const sc_ops cuda_ops = {
     .join = cuda_join,
     .wait = cuda_wait,
     .close = cuda_close,
+    .replay = sc_cuda_replay,
+    .record_end = sc_cuda_record_end,
     .copy = sc_cuda_copy,
     .linear = sc_cuda_linear,
     .conv2d = sc_cuda_conv2d,
@@ -201,15 +211,34 @@ static bool open_marks(sc_cuda *c)
     return ok;
 }
 
+/* What choices by timing hold for. */
+static int open_choices(sc_cuda *c, const char *gpu, const char *dir, const sc_logger *log)
+{
+    char name[256];
+    int driver = 0;
+
+    cudaDriverGetVersion(&driver);
+    snprintf(name, sizeof(name), "%.80s-cc%d-%dsm-driver%d-cudnn%zu-cublas%zu-%s", gpu, c->arch,
+             c->processors, driver, cudnnGetVersion(), cublasLtGetVersion(), sc_version());
+    for (char *s = name; *s; s++)
+        if (*s == ' ' || *s == '/')
+            *s = '_';
+    return sc_choices_open(&c->choices, c->plain ? NULL : dir, name, log);
+}
+
 static int open_libraries(sc_cuda *c)
 {
+    for (int i = 0; i < SC_COUNT(c->timer); i++)
+        if (cudaEventCreate(&c->timer[i]) != cudaSuccess)
+            return SC_ERR_DEVICE;
     if (cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking) != cudaSuccess || !open_side(c) ||
         !open_marks(c) || cudaMalloc(&c->workspace, SC_CUDA_WORKSPACE) != cudaSuccess ||
         cublasLtCreate(&c->lt) != CUBLAS_STATUS_SUCCESS || cudnnCreate(&c->dnn) != CUDNN_STATUS_SUCCESS ||
         cudnnSetStream(c->dnn, c->stream) != CUDNN_STATUS_SUCCESS)
         return SC_ERR_DEVICE;
-    const int ret = sc_conv_plans_open(&c->conv);
-    return ret < 0 ? ret : sc_linear_plans_open(&c->linear);
+    int ret = sc_conv_plans_open(&c->conv);
+    ret = ret < 0 ? ret : sc_linear_plans_open(&c->linear);
+    return ret < 0 ? ret : sc_recordings_open(&c->recordings);
 }
 
 int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *log)
@@ -238,10 +267,13 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
         return sc_fail(log, -ENOMEM, "device", "out of memory for the device");
     }
     c->ops = cuda_ops;
+    if (o->plain)
+        c->ops.replay = NULL;
     c->id = id;
     c->arch = 10 * p.major + p.minor;
     c->processors = p.multiProcessorCount;
     c->tf32 = o->tf32;
+    c->plain = o->plain;
     dev->priv = c;
     dev->ops = &c->ops;
     dev->dtypes = 1u << SC_F32 | 1u << SC_F16 | 1u << SC_BF16;
@@ -251,7 +283,10 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     snprintf(dev->description, sizeof(dev->description),
              "%.60s, %.1f GiB, compute capability %d.%d, cuDNN %zu", p.name,
              (double)p.totalGlobalMem / (1 << 30), p.major, p.minor, cudnnGetVersion());
-    if ((ret = open_libraries(c)) < 0) {
+    ret = open_libraries(c);
+    if (ret >= 0)
+        ret = open_choices(c, p.name, o->cache_dir, log);
+    if (ret < 0) {
         cuda_close(dev);
         return sc_fail(log, ret, "device", "cuda:%d: cuBLAS or cuDNN did not start: %s", id,
                        cudaGetErrorString(cudaGetLastError()));

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.cuh"
+#include "choose.cuh"
 #include "plan.h"
 
 /* Parts of the workspace: a bias in y's type, f32 products (a fraction of a large GPU's L2), cuBLASLt's own.
@@ -154,10 +154,10 @@ static cublasStatus_t describe(linear_desc *d, const linear_call *l)
     return e ? e : cublasLtMatrixLayoutInit(&d->y, out, (uint64_t)s->n, (uint64_t)s->m, s->ldy);
 }
 
-/* The first algorithm of cuBLASLt's own ranking that fits, the same in every run. Split sums are added in
- * f32. */
-static cublasStatus_t choose(cublasLtMatmulAlgo_t *algo, cublasLtHandle_t lt, linear_desc *d,
-                             const linear_shape *s)
+/* The algorithms of cuBLASLt's own ranking that fit, the same in every run, *n of them. Split sums are added
+ * in f32. */
+static cublasStatus_t rank(cublasLtMatmulAlgo_t *algo, int *n, cublasLtHandle_t lt, linear_desc *d,
+                           const linear_shape *s)
 {
     const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     const uint64_t room = (uint64_t)s->room;
@@ -172,7 +172,7 @@ static cublasStatus_t choose(cublasLtMatmulAlgo_t *algo, cublasLtHandle_t lt, li
     };
     cublasLtMatmulPreferenceOpaque_t pref;
     cublasLtMatmulHeuristicResult_t found[CANDIDATES];
-    int n = 0;
+    int count = 0;
     cublasStatus_t e = cublasLtMatmulPreferenceInit(&pref);
 
     e = e ? e
@@ -187,28 +187,56 @@ static cublasStatus_t choose(cublasLtMatmulAlgo_t *algo, cublasLtHandle_t lt, li
     }
     e = e ? e
           : cublasLtMatmulAlgoGetHeuristic(lt, &d->op, &d->w, &d->x, &d->c, &d->y, &pref, CANDIDATES, found,
-                                           &n);
-    for (int i = 0; !e && i < n; i++)
-        if (found[i].state == CUBLAS_STATUS_SUCCESS && found[i].workspaceSize <= (size_t)s->room) {
-            *algo = found[i].algo;
-            return CUBLAS_STATUS_SUCCESS;
-        }
-    return e ? e : CUBLAS_STATUS_NOT_SUPPORTED;
+                                           &count);
+    *n = 0;
+    for (int i = 0; !e && i < count; i++)
+        if (found[i].state == CUBLAS_STATUS_SUCCESS && found[i].workspaceSize <= (size_t)s->room)
+            algo[(*n)++] = found[i].algo;
+    return e || *n ? e : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
-static cublasStatus_t plan_for(linear_plan **out, sc_cuda *c, linear_desc *d, const linear_shape *s)
+static cublasStatus_t product(sc_cuda *c, const linear_call *l, linear_desc *d,
+                              const cublasLtMatmulAlgo_t *algo)
 {
-    struct sc_linear_plans *all = c->linear;
+    const float one = 1, beta = l->c ? 1 : 0;
+
+    return cublasLtMatmul(c->lt, &d->op, &one, l->w, &d->w, l->x, &d->x, &beta, l->c ? l->c : l->y, &d->c,
+                          l->y, &d->y, algo, l->room, (size_t)l->s.room, c->stream);
+}
+
+/* One of n algorithms; see choose.cuh. */
+static int choose(sc_exec *x, const linear_call *l, linear_desc *d, const cublasLtMatmulAlgo_t *algo, int n)
+{
+    const linear_shape *s = &l->s;
+    const size_t bytes = (size_t)((s->m - 1) * s->ldy + s->n) * sc_dtype_size((sc_dtype)s->out);
+    linear_call trial = *l;
+
+    if (l->c) /* it may be y itself */
+        trial.y = sc_cuda_spare(x, bytes);
+    const int best = sc_cuda_choose(x, "linear", &s->m, sizeof(*s) / sizeof(s->m), n, [&](int i) {
+        return trial.y ? (int)product(sc_cuda_of(x), &trial, d, &algo[i]) : 1;
+    });
+    if (l->c)
+        sc_cuda_spare_free(x, trial.y);
+    return best;
+}
+
+static cublasStatus_t plan_for(linear_plan **out, sc_exec *x, linear_desc *d, const linear_call *l)
+{
+    struct sc_linear_plans *all = sc_cuda_of(x)->linear;
+    const linear_shape *s = &l->s;
+    cublasLtMatmulAlgo_t algo[CANDIDATES];
+    int n;
 
     for (int i = 0; i < all->count; i++)
         if (!memcmp(&all->plan[i].s, s, sizeof(*s))) {
             *out = &all->plan[i];
             return CUBLAS_STATUS_SUCCESS;
         }
-    linear_plan fresh = { .s = *s };
-    const cublasStatus_t e = choose(&fresh.algo, c->lt, d, s);
+    const cublasStatus_t e = rank(algo, &n, sc_cuda_of(x)->lt, d, s);
     if (e)
         return e;
+    const linear_plan fresh = { .s = *s, .algo = algo[choose(x, l, d, algo, n)] };
     *out = &all->plan[all->count < MAX_PLANS ? all->count++ : all->oldest++ % MAX_PLANS];
     **out = fresh;
     return CUBLAS_STATUS_SUCCESS;
@@ -218,7 +246,6 @@ static cublasStatus_t plan_for(linear_plan **out, sc_cuda *c, linear_desc *d, co
 static int multiply(sc_exec *x, linear_call *l)
 {
     sc_cuda *c = sc_cuda_of(x);
-    const float one = 1, beta = l->c ? 1 : 0;
     linear_shape *s = &l->s;
     linear_desc d;
     linear_plan *p;
@@ -233,10 +260,8 @@ static int multiply(sc_exec *x, linear_call *l)
     s->ldc = l->c ? s->ldc : s->ldy;
     s->room = (char *)c->workspace + SC_CUDA_WORKSPACE - (char *)l->room;
     cublasStatus_t e = describe(&d, l);
-    e = e ? e : plan_for(&p, c, &d, s);
-    e = e ? e
-          : cublasLtMatmul(c->lt, &d.op, &one, l->w, &d.w, l->x, &d.x, &beta, l->c ? l->c : l->y, &d.c, l->y,
-                           &d.y, &p->algo, l->room, (size_t)s->room, c->stream);
+    e = e ? e : plan_for(&p, x, &d, l);
+    e = e ? e : product(c, l, &d, &p->algo);
     if (!e)
         return 0;
     sc_exec_fail(x, SC_ERR_DEVICE, "linear: cuBLASLt, %lld x %lld x %lld %s: %s", (long long)s->m,
@@ -336,5 +361,5 @@ extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
     l.s.out = a->y.dtype;
     l.s.ldx = row_step(a->x);
     l.room = (char *)sc_cuda_of(x)->workspace + BIAS_END;
-    return sc_plan_linear_fused(a) ? fused(x, a, &l) : by_rows(x, a, &l);
+    return !sc_cuda_of(x)->plain && sc_plan_linear_fused(a) ? fused(x, a, &l) : by_rows(x, a, &l);
 }

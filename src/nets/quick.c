@@ -197,14 +197,12 @@ static sc_tensor join(sc_exec *x, const sc_param *p, sc_tensor in, sc_tensor ski
     return out;
 }
 
-void sc_quick_forward(sc_exec *x, sc_tensor disp, const sc_quick *q, sc_tensor images)
+/* From inputs to small[N,h/2,w/2,4]. */
+static void body(sc_exec *x, sc_tensor small, const sc_quick *q, sc_tensor in)
 {
     const sc_mark m = sc_push(x);
-    sc_tensor skip[LEVELS], t;
+    sc_tensor skip[LEVELS], t = sc_conv2d(x, in, &q->stem, &(sc_conv2d_opt){ .stride = 2 });
 
-    SC_CHECK(x, images.ndim == 4 && images.dim[3] == RGB);
-    SC_CHECK(x, images.dim[1] % 16 == 0 && images.dim[2] % 16 == 0);
-    t = sc_conv2d(x, inputs(x, q, images), &q->stem, &(sc_conv2d_opt){ .stride = 2 });
     for (int l = 0; l < LEVELS; l++) {
         for (int i = 0; i < encoder_blocks[l]; i++)
             t = residual(x, &q->encoder[l][i], t);
@@ -220,13 +218,24 @@ void sc_quick_forward(sc_exec *x, sc_tensor disp, const sc_quick *q, sc_tensor i
     }
     t = sc_conv2d(x, sc_layer_norm(x, t, &q->norm, norm_eps), &q->conv1,
                   &(sc_conv2d_opt){ .act = SC_ACT_SILU });
-    t = sc_conv2d(x, t, &q->conv2, NULL);
-    /* Pixel shuffle: channel 2 dy + dx of a small pixel is the output at (2 y + dy, 2 x + dx). */
-    {
-        const int64_t rows = t.dim[0] * t.dim[1], cols = t.dim[2];
+    sc_conv2d_into(x, small, t, &q->conv2, NULL);
+    sc_pop(x, m);
+}
 
-        t = sc_permute(sc_reshape(t, SC_DIMS(rows, cols, SHUFFLE, SHUFFLE)), (const int[]){ 0, 2, 1, 3 });
-        sc_copy_into(x, sc_reshape(disp, 4, t.dim), t);
-    }
+void sc_quick_forward(sc_exec *x, sc_tensor disp, const sc_quick *q, sc_tensor images)
+{
+    const sc_mark m = sc_push(x);
+    const int64_t n = images.dim[0], h = images.dim[1] / SHUFFLE, w = images.dim[2] / SHUFFLE;
+
+    SC_CHECK(x, images.ndim == 4 && images.dim[3] == RGB);
+    SC_CHECK(x, images.dim[1] % 16 == 0 && images.dim[2] % 16 == 0);
+    const sc_tensor small = sc_new(x, x->act, SC_DIMS(n, h, w, SHUFFLE * SHUFFLE)), in = inputs(x, q, images);
+    sc_replay r = { .net = q, .shape = { n, h, w } };
+    while (sc_replay_next(x, &r))
+        body(x, small, q, in);
+    /* Pixel shuffle: channel 2 dy + dx of a small pixel is the output at (2 y + dy, 2 x + dx). */
+    const sc_tensor t =
+        sc_permute(sc_reshape(small, SC_DIMS(n * h, w, SHUFFLE, SHUFFLE)), (const int[]){ 0, 2, 1, 3 });
+    sc_copy_into(x, sc_reshape(disp, 4, t.dim), t);
     sc_pop(x, m);
 }

@@ -31,7 +31,7 @@ struct sc_unet {
 
 /* What all blocks of one forward share. */
 typedef struct step {
-    sc_tensor temb, context;
+    sc_tensor in, temb, context;
     sc_tensor position[SC_UNET_LEVELS];
 } step;
 
@@ -302,6 +302,20 @@ static sc_tensor in_type(sc_exec *x, sc_tensor t)
     return y;
 }
 
+/* All that depends on weights and s alone. out[T,h,w,out_channels] */
+static void body(sc_exec *x, sc_tensor out, const sc_unet *u, const step *s)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor h = new_picture(x, s->in, u->cfg.block_out_channels[0]);
+    const sc_mark deep = sc_push(x);
+
+    level_forward(x, h, u, 0, sc_conv2d(x, s->in, &u->conv_in, NULL), s);
+    sc_pop(x, deep);
+    sc_group_norm_into(x, h, h, &u->conv_norm_out, SC_NORM_GROUPS, 1e-5f, true);
+    sc_conv2d_into(x, out, h, &u->conv_out, NULL);
+    sc_pop(x, m);
+}
+
 /* diffusers unet_spatio_temporal_condition.py forward() */
 void sc_unet_forward(sc_exec *x, sc_tensor v, const sc_unet *u, sc_tensor in, float timestep,
                      const sc_unet_cond *cond)
@@ -314,16 +328,20 @@ void sc_unet_forward(sc_exec *x, sc_tensor v, const sc_unet *u, sc_tensor in, fl
     SC_CHECK(x, in.dim[1] % (1 << LAST) == 0 && in.dim[2] % (1 << LAST) == 0);
     SC_CHECK(x, cond->context.ndim == 2 && cond->context.dim[1] == u->cfg.cross_attention_dim);
     SC_CHECK(x, cond->context.dim[0] == 1 || cond->context.dim[0] == frames);
-    step s = { .temb = embed_time(x, u, timestep, cond), .context = in_type(x, cond->context) };
+    /* Everything that comes from outside first, into the arena: the rest is the same work in every step. */
+    step s = { .in = in_type(x, in),
+               .temb = embed_time(x, u, timestep, cond),
+               .context = in_type(x, cond->context) };
     for (int i = 0; i <= LAST; i++)
         s.position[i] =
             i && width[i] == width[i - 1] ? s.position[i - 1] : frame_positions(x, frames, width[i]);
 
-    const sc_tensor h = new_picture(x, in, width[0]);
-    const sc_mark deep = sc_push(x);
-    level_forward(x, h, u, 0, sc_conv2d(x, in_type(x, in), &u->conv_in, NULL), &s);
-    sc_pop(x, deep);
-    sc_group_norm_into(x, h, h, &u->conv_norm_out, SC_NORM_GROUPS, 1e-5f, true);
-    sc_copy_into(x, v, sc_conv2d(x, h, &u->conv_out, NULL));
+    const sc_tensor out = new_picture(x, in, u->cfg.out_channels);
+    sc_replay r = { .net = u,
+                    .shape = { frames, in.dim[1], in.dim[2], cond->context.dim[0] },
+                    .never = u->conv_in.far.tape != NULL };
+    while (sc_replay_next(x, &r))
+        body(x, out, u, &s);
+    sc_copy_into(x, v, out);
     sc_pop(x, m);
 }

@@ -1,12 +1,14 @@
 #!/bin/bash
 # gpu.sh PROGRAM TOOLS WORK: the chain on a GPU. Its right eyes are those of the CPU to 50 dB in fp32, and to 42 dB of
-# its own fp32 in tf32, fp16, bf16 and by default; each comes out the same twice. With the built-in network, over a
+# its own fp32 in tf32, fp16, bf16 and by default; each comes out the same twice, the first time with kernels chosen by
+# timing, then as it was kept. What nothing is optimised in is as near. With the built-in network, over a
 # rendered scene and the clips in $SC_TEST_DATA/video. Toy-sized networks of the published layout have random weights,
 # which blow rounding errors up: with these fp32 alone is compared.
 set -u
 . "$(dirname "$0")/common.bash"
 passed=0 failed=0
 least_fp32=50 least_narrow=42
+export XDG_CACHE_HOME=$work/cache # empty: the first run chooses, the second finds the choices
 
 # made NAME CLIP OPTIONS...: $work/NAME.nut, right eyes alone
 made() {
@@ -37,6 +39,8 @@ check() {
         failed=$((failed + 1))
         return
     fi
+    made plain "$clip" --device cuda --precision fp32 --no-optimize "$@"
+    compare "$name, nothing optimised, against the CPU" plain cpu $least_fp32
     for precision in fp32 tf32 fp16 bf16 default; do
         if ! made $precision "$clip" --device cuda --precision $precision "$@" ||
             ! made again "$clip" --device cuda --precision $precision "$@"; then
@@ -75,6 +79,24 @@ fi
 golden --models "$work/models" "$(dirname "$0")/../golden/data" || exit 1
 check toys "$work/scene/left.mkv" --models "$work/models" --frames 6 --depth-window 4 --depth-overlap 1 \
     --depth-steps 2 --inpaint-window 4 --inpaint-overlap 1 --inpaint-steps 2 --inpaint-tile 256
+
+# say WHAT OK
+say() {
+    if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    [ "$2" = 0 ] && echo "ok     $1" || echo "FAILED $1"
+}
+made recorded "$work/scene/left.mkv" --device cuda --models "$work/models" --frames 6 --depth-window 4 --depth-overlap 1 \
+    --depth-steps 3 --log-level debug
+grep -q 'recorded, to be repeated' "$work/log.txt"
+say "steps of a network are recorded" $?
+ls "$work"/cache/stereocrafter/*.txt >"$work/kept.txt" 2>&1
+say "choices of kernels are kept" $?
+while read -r kept; do
+    echo "not what it was" >"$kept"
+done <"$work/kept.txt"
+made fp16 "$work/scene/left.mkv" --device cuda --log-level debug && grep -q 'broken or of another version' "$work/log.txt" &&
+    grep -q '^conv ' $(cat "$work/kept.txt")
+say "a broken file of choices is written anew" $?
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

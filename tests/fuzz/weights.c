@@ -105,7 +105,7 @@ static sc_exec *cpu(void)
 {
     static sc_exec x;
     static sc_device *dev;
-    const sc_device_options o = { .name = "cpu", .threads = 1, .cpu_plain = true };
+    const sc_device_options o = { .name = "cpu", .threads = 1, .plain = true };
     if (!dev) {
         expect(sc_device_open(&dev, &o, NULL) >= 0);
         expect(sc_exec_open(&x, dev, NULL, SC_F32, 0) >= 0);

@@ -24,7 +24,7 @@ static int usage(void)
 /* On the device if it has fp8, else on the plain loops, which take it with f32 activations. */
 static int narrow(golden_tally *tally, const char *device, bool has, const char *folder, const sc_logger *log)
 {
-    const sc_device_options o = { .name = has ? device : "cpu", .cpu_plain = !has };
+    const sc_device_options o = { .name = has ? device : "cpu", .plain = !has };
     sc_device *dev = NULL;
     sc_exec x = { 0 };
     int ret = sc_device_open(&dev, &o, log);

@@ -1,5 +1,6 @@
-/* ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--most BYTES] [--bench]: every op of a device
- * against the plain CPU. --most leaves out cases with a larger tensor, for tools under which all is slow. */
+/* ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--most BYTES] [--plain] [--cache-dir DIR]
+ * [--bench]: every op of a device against the plain CPU. --most leaves out cases with a larger tensor, for
+ * tools under which all is slow. --plain, --cache-dir: see sc_device_options. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +45,17 @@ int main(int argc, char **argv)
             o.threads = atoi(value);
         else if (!strcmp(argv[i], "--most") && ++i)
             c.most = (size_t)strtoull(value, NULL, 10);
+        else if (!strcmp(argv[i], "--plain"))
+            o.plain = true;
+        else if (!strcmp(argv[i], "--cache-dir") && ++i)
+            o.cache_dir = value;
         else {
             fprintf(stderr, "ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--most BYTES] "
-                            "[--bench]\n");
+                            "[--plain] [--cache-dir DIR] [--bench]\n");
             return 1;
         }
     }
-    if (sc_device_open(&dev[0], &(sc_device_options){ .name = "cpu", .cpu_plain = true }, &log) < 0)
+    if (sc_device_open(&dev[0], &(sc_device_options){ .name = "cpu", .plain = true }, &log) < 0)
         return 1;
     if (sc_device_open(&dev[1], &o, &log) < 0)
         return !strncmp(o.name, "cuda", 4) ? 77 : 1;

@@ -30,8 +30,7 @@ static int setup(void **state)
     static fixture f;
 
     f = (fixture){ .log = { .write = count_line, .opaque = &f } };
-    assert_int_equal(sc_device_open(&f.dev, &(sc_device_options){ .name = "cpu", .cpu_plain = true }, &f.log),
-                     0);
+    assert_int_equal(sc_device_open(&f.dev, &(sc_device_options){ .name = "cpu", .plain = true }, &f.log), 0);
     assert_int_equal(sc_exec_open(&f.x, f.dev, &f.log, SC_F32, 1 << 20), 0);
     *state = &f;
     return 0;

@@ -65,7 +65,7 @@ static void steps(void **state)
     sc_exec x;
 
     (void)state;
-    assert_int_equal(sc_device_open(&dev, &(sc_device_options){ .name = "cpu", .cpu_plain = true }, NULL), 0);
+    assert_int_equal(sc_device_open(&dev, &(sc_device_options){ .name = "cpu", .plain = true }, NULL), 0);
     assert_int_equal(sc_exec_open(&x, dev, NULL, SC_F32, 1 << 16), 0);
     for (int k = 0; k < SC_COUNT(sampler_tables); k++) {
         const sampler_table *t = table_of(sampler_tables[k].steps);

@@ -50,7 +50,7 @@ static void run(result *r, const sc_settings *set, const float *rgb, const float
     sc_stage *s = NULL;
     sc_frame out = { 0 };
 
-    assert_int_equal(sc_device_open(&dev, &(sc_device_options){ .name = "cpu", .cpu_plain = true }, NULL), 0);
+    assert_int_equal(sc_device_open(&dev, &(sc_device_options){ .name = "cpu", .plain = true }, NULL), 0);
     assert_int_equal(sc_exec_open(&x, dev, NULL, SC_F32, 1 << 10), 0);
     assert_int_equal(sc_pools_open(&c.pools, dev), 0);
     assert_int_equal(sc_splat_open(&s, &c, &f.stage), 0);

@@ -34,7 +34,7 @@ static void keep_line(void *opaque, int level, const char *stage, const char *li
 static int setup(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
-    const sc_device_options o = { .name = "cpu", .threads = 1, .cpu_plain = true };
+    const sc_device_options o = { .name = "cpu", .threads = 1, .plain = true };
     strcpy(f->folder, "/tmp/sc-weights-XXXXXX");
     f->log = (sc_logger){ .write = keep_line, .opaque = f, .level = SC_LOG_ERROR };
     *state = f;
