@@ -195,25 +195,28 @@ class Trainer:
         first, second = prediction.chunk(2)
         twins = (first - second).abs().mean()
         (shape + scale + edge + TWINS * twins).backward()
-        gradients = [p.grad for p in self.parameters]
-        if self.job.world > 1:
-            flat = torch.cat([g.flatten() for g in gradients])
-            dist.all_reduce(flat, op=dist.ReduceOp.AVG)
-            torch._foreach_copy_(gradients, [part.view_as(g) for part, g in
-                                             zip(flat.split([g.numel() for g in gradients]), gradients)])
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        # One bad batch must not end a run; where all is finite this multiplies by one.
-        torch._foreach_mul_(gradients, torch.isfinite(norm).float().nan_to_num())
+        self.share([p.grad for p in self.parameters])
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         with torch.no_grad():
-            keep = min(0.9995, (1 + self.step) / (20 + self.step))
+            keep = min(0.999, (1 + self.step) / (20 + self.step))
             torch._foreach_lerp_(list(self.average.values()), list(self.network.state_dict().values()), 1 - keep)
             self.sums += torch.stack([shape, scale, edge, twins]).detach()
         self.step += 1
         self.pictures += len(picture)
+
+    def share(self, gradients: list[Tensor]) -> None:
+        """Their mean over all processes, at most 1 long; nothing at all where one is not a number: one bad batch must
+        not end a run."""
+        flat = torch.cat([g.flatten() for g in gradients])
+        if self.job.world > 1:
+            dist.all_reduce(flat, op=dist.ReduceOp.AVG)
+        length = flat.norm()
+        flat = torch.where(torch.isfinite(length), flat / length.clamp_min(1), 0)
+        parts = flat.split([g.numel() for g in gradients])
+        torch._foreach_copy_(gradients, [part.view_as(g) for part, g in zip(parts, gradients)])
 
     def rate(self) -> float:
         done = self.seconds / (3600 * self.job.hours)
