@@ -49,10 +49,11 @@ static int check_config(const sc_clip_config *c, const sc_logger *log)
     if (c->num_hidden_layers < 1 || c->num_hidden_layers > MAX_LAYERS)
         return sc_fail(log, SC_ERR_WEIGHTS, "clip", "num_hidden_layers is %d, not 1 to %d",
                        c->num_hidden_layers, MAX_LAYERS);
-    if (c->hidden_size < 1 || c->intermediate_size < 1 || c->projection_dim < 1 ||
-        c->num_attention_heads < 1 || c->hidden_size % c->num_attention_heads)
+    if (!sc_is_width(c->hidden_size) || !sc_is_width(c->intermediate_size) ||
+        !sc_is_width(c->projection_dim) || c->num_attention_heads < 1 ||
+        c->hidden_size % c->num_attention_heads)
         return sc_fail(log, SC_ERR_WEIGHTS, "clip",
-                       "widths %d, %d, %d and %d heads: want 1 or more, the first a "
+                       "widths %d, %d, %d and %d heads: want 1 to 65536, the first a "
                        "multiple of the last",
                        c->hidden_size, c->intermediate_size, c->projection_dim, c->num_attention_heads);
     if (c->patch_size < 1 || c->image_size < c->patch_size || c->image_size > 4096)

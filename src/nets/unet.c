@@ -59,23 +59,23 @@ void sc_unet_config_read(sc_unet_config *out, const sc_config *c)
 
 static int check_config(const sc_unet_config *c, const sc_logger *log)
 {
-    if (c->in_channels < 1 || c->out_channels < 1 || c->cross_attention_dim < 1)
+    if (!sc_is_width(c->in_channels) || !sc_is_width(c->out_channels) || !sc_is_width(c->cross_attention_dim))
         return sc_fail(log, SC_ERR_WEIGHTS, "unet",
-                       "%d input, %d output, %d context channels: want 1 or more", c->in_channels,
+                       "%d input, %d output, %d context channels: want 1 to 65536", c->in_channels,
                        c->out_channels, c->cross_attention_dim);
     if (c->layers_per_block < 1 || c->layers_per_block > MAX_LAYERS)
         return sc_fail(log, SC_ERR_WEIGHTS, "unet", "layers_per_block is %d, not 1 to %d",
                        c->layers_per_block, MAX_LAYERS);
-    if (c->addition_time_embed_dim < 2 || c->addition_time_embed_dim % 2)
-        return sc_fail(log, SC_ERR_WEIGHTS, "unet", "addition_time_embed_dim is %d, not even",
+    if (!sc_is_width(c->addition_time_embed_dim) || c->addition_time_embed_dim % 2)
+        return sc_fail(log, SC_ERR_WEIGHTS, "unet", "addition_time_embed_dim is %d, not even and up to 65536",
                        c->addition_time_embed_dim);
     for (int i = 0; i < SC_UNET_LEVELS; i++) {
         const int width = c->block_out_channels[i], heads = c->num_attention_heads[i];
-        if (width < 1 || width % SC_NORM_GROUPS || heads < 1 || width % heads)
-            return sc_fail(
-                log, SC_ERR_WEIGHTS, "unet",
-                "level %d has %d channels and %d heads: want channels that %d and the heads divide", i, width,
-                heads, SC_NORM_GROUPS);
+        if (!sc_is_width(width) || width % SC_NORM_GROUPS || heads < 1 || width % heads)
+            return sc_fail(log, SC_ERR_WEIGHTS, "unet",
+                           "level %d has %d channels and %d heads: want up to 65536 channels that %d and the "
+                           "heads divide",
+                           i, width, heads, SC_NORM_GROUPS);
     }
     return 0;
 }

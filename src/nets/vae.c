@@ -53,16 +53,17 @@ void sc_vae_config_read(sc_vae_config *out, const sc_config *c)
 
 static int check_config(const sc_vae_config *c, const sc_logger *log)
 {
-    if (c->latent_channels < 1 || c->layers_per_block < 1 || c->layers_per_block > MAX_LAYERS)
+    if (!sc_is_width(c->latent_channels) || c->layers_per_block < 1 || c->layers_per_block > MAX_LAYERS)
         return sc_fail(log, SC_ERR_WEIGHTS, "vae",
-                       "%d latent channels, %d layers_per_block: want 1 or more, 1 to %d", c->latent_channels,
-                       c->layers_per_block, MAX_LAYERS);
+                       "%d latent channels, %d layers_per_block: want 1 to 65536, 1 to %d",
+                       c->latent_channels, c->layers_per_block, MAX_LAYERS);
     if (!(c->scaling_factor > 0))
         return sc_fail(log, SC_ERR_WEIGHTS, "vae", "scaling_factor is %g, not above 0",
                        (double)c->scaling_factor);
     for (int i = 0; i < SC_VAE_LEVELS; i++)
-        if (c->block_out_channels[i] < 1 || c->block_out_channels[i] % SC_NORM_GROUPS)
-            return sc_fail(log, SC_ERR_WEIGHTS, "vae", "block_out_channels has %d, not a multiple of %d",
+        if (!sc_is_width(c->block_out_channels[i]) || c->block_out_channels[i] % SC_NORM_GROUPS)
+            return sc_fail(log, SC_ERR_WEIGHTS, "vae",
+                           "block_out_channels has %d, not a multiple of %d up to 65536",
                            c->block_out_channels[i], SC_NORM_GROUPS);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "weights.h"
 
 #include <cjson/cJSON.h>
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -111,7 +112,7 @@ int sc_config_ints(const sc_config *c, const char *key, int *value, int n)
 int sc_config_float(const sc_config *c, const char *key, float *value)
 {
     const cJSON *item = c ? cJSON_GetObjectItemCaseSensitive(c->json, key) : NULL;
-    if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= FLT_MAX)) /* the cast has to be defined */
         return 0;
     *value = (float)item->valuedouble;
     return 1;

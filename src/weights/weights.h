@@ -77,4 +77,10 @@ int sc_config_int(const sc_config *c, const char *key, int *value);
 int sc_config_ints(const sc_config *c, const char *key, int *value, int n);
 int sc_config_float(const sc_config *c, const char *key, float *value);
 
+/* Whether a layer can be n wide, as an untrusted file says: products of a few such numbers stay in range. */
+static inline bool sc_is_width(int n)
+{
+    return n >= 1 && n <= 1 << 16;
+}
+
 #endif
