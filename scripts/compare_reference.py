@@ -131,7 +131,7 @@ def unet(name, o, dev, folder, truth, scale):
     spec = UNETS[name]
     config = dict(in_channels=spec["in_channels"], out_channels=4, **o["unet"])
     with torch.device(dev):
-        model = UNetSpatioTemporalConditionModel(**config).eval()
+        model = UNetSpatioTemporalConditionModel(**config).eval().to(dev)
     fill(model)
     publish(model, folder, "diffusion_pytorch_model.safetensors", config, o["params"].get(name))
     frames, h, w = o["frames"], o["size"][0] // 8, o["size"][1] // 8
@@ -166,7 +166,7 @@ def vae(o, dev, folder, truth, scale):
     config = dict(in_channels=3, out_channels=3, latent_channels=4, scaling_factor=0.18215, force_upcast=True,
                   sample_size=768, down_block_types=("DownEncoderBlock2D",) * 4, **o["vae"])
     with torch.device(dev):
-        model = AutoencoderKLTemporalDecoder(**config).eval()
+        model = AutoencoderKLTemporalDecoder(**config).eval().to(dev)
     fill(model)
     publish(model, folder, "diffusion_pytorch_model.fp16.safetensors", config, o["params"].get("vae"))
     n = o["vae_frames"]
@@ -182,7 +182,7 @@ def vae(o, dev, folder, truth, scale):
 def clip(o, dev, folder, truth, scale):
     config = dict(hidden_act="gelu", layer_norm_eps=1e-5, num_channels=3, **o["clip"])
     with torch.device(dev):
-        model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config)).eval()
+        model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config)).eval().to(dev)
     fill(model)
     publish(model, folder, "model.fp16.safetensors", config, o["params"].get("clip"))
 

@@ -48,6 +48,7 @@ typedef struct model {
     sc_unet *unet;
     sc_vae *vae;
     sc_clip *clip;
+    double opened; /* seconds that it took */
 } model;
 
 static bool is(const golden_case *c, const char *kind)
@@ -322,7 +323,7 @@ static bool compare_full(const golden_set *s, const golden_case *c, const float 
 }
 
 /* Runs the network twice, for the time without what is done once per shape, and for the same bits. */
-static bool run_full(sc_exec *x, const model *m, float *got, const float *want, int64_t n, double opened)
+static bool run_full(sc_exec *x, const model *m, float *got, const float *want, int64_t n, size_t arena)
 {
     const sc_mark mark = sc_push(x);
     float *first = calloc((size_t)n, sizeof(*first));
@@ -338,8 +339,8 @@ static bool run_full(sc_exec *x, const model *m, float *got, const float *want, 
     }
     const bool same = ok && !memcmp(first, got, (size_t)n * sizeof(*got));
     ok = ok && compare_full(m->set, m->c, got, want, n);
-    printf("       opened in %.2f s, run in %.2f s and %.3f s to %s bits, arena %.2f GiB\n", opened,
-           seconds[0], seconds[1], same ? "the same" : "OTHER", (double)x->size / (1 << 30));
+    printf("       opened in %.2f s, run in %.2f s and %.3f s to %s bits, arena %.2f GiB\n", m->opened,
+           seconds[0], seconds[1], same ? "the same" : "OTHER", (double)arena / (1 << 30));
     free(first);
     return ok && same;
 }
@@ -351,9 +352,10 @@ static bool run_case(sc_exec *x, const golden_set *s, const golden_case *c, doub
     float *got = calloc((size_t)n, sizeof(*got)), *want = calloc((size_t)n, sizeof(*want));
     const double start = sc_now();
     bool ok = got && want && (s->published ? open_published(&m, x) : open_toy(&m, x)) >= 0;
-    const double opened = sc_now() - start;
 
-    ok = ok && sc_exec_reserve(x, sc_measure(x, measure, &m, NULL)) >= 0;
+    m.opened = sc_now() - start;
+    const size_t arena = ok ? sc_measure(x, measure, &m, NULL) : 0;
+    ok = ok && sc_exec_reserve(x, arena) >= 0;
     if (ok) {
         const sc_mark mark = sc_push(x);
         sc_download(x, want, c->want);
@@ -361,7 +363,7 @@ static bool run_case(sc_exec *x, const golden_set *s, const golden_case *c, doub
             sc_download(x, got, forward(x, &m));
         sc_pop(x, mark);
         ok = sc_exec_wait(x) >= 0 &&
-             (s->precision ? run_full(x, &m, got, want, n, opened) : compare(c, got, want, n, k));
+             (s->precision ? run_full(x, &m, got, want, n, arena) : compare(c, got, want, n, k));
     }
     if (!ok)
         printf("FAILED %s %s\n", s->net, c->name);
