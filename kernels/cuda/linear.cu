@@ -344,6 +344,27 @@ static int by_rows(sc_exec *x, const sc_linear_args *a, linear_call *l)
     return ret;
 }
 
+/* cuBLASLt counts the distance of rows in 31 bits. Of rows farther apart there can be but a few. */
+static bool far_apart(sc_tensor t)
+{
+    return t.ndim && t.dim[0] > 1 && t.stride[0] > INT32_MAX;
+}
+
+static int row_by_row(sc_exec *x, const sc_linear_args *a)
+{
+    int ret = 0;
+
+    for (int64_t m = 0; ret >= 0 && m < a->y.dim[0]; m++) {
+        sc_linear_args row = *a;
+        row.y = sc_slice(a->y, 0, m, 1);
+        row.x = sc_slice(a->x, 0, m, 1);
+        row.add = a->add.ndim ? sc_slice(a->add, 0, m, 1) : a->add;
+        row.x_scale = a->x_scale.ndim ? sc_slice(a->x_scale, 0, m, 1) : a->x_scale;
+        ret = sc_cuda_linear(x, &row);
+    }
+    return ret;
+}
+
 extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
 {
     const bool known = a->x.dtype == a->w.dtype && (a->y.dtype == a->x.dtype || a->y.dtype == SC_F32) &&
@@ -357,6 +378,8 @@ extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
         return -EINVAL;
     if (!sc_tensor_count(a->y))
         return 0;
+    if (far_apart(a->x) || far_apart(a->y) || far_apart(a->add))
+        return row_by_row(x, a);
     l.s.in = a->x.dtype;
     l.s.out = a->y.dtype;
     l.s.ldx = row_step(a->x);

@@ -13,6 +13,7 @@ typedef struct attention_case {
     int64_t batch, queries, keys, heads, width;
     attention_layout layout;
     double scale; /* of q, k and v; 0 = 1 */
+    check_far far;
 } attention_case;
 
 /* [B,S,H,D] of slot i of a [B,S,slots,H,D], or of [S,B,slots,H,D]. */
@@ -30,8 +31,10 @@ static void run(check *c, attention_case t)
     const float scale = (float)(1 / sqrt((double)t.width));
     const bool between = t.layout == BETWEEN, packed = t.layout != SEPARATE;
     const int64_t b = between ? t.queries : t.batch, s = between ? t.batch : t.queries;
-    check_begin(c, "attention", "%d x %d queries %d keys %d heads of %d, %s, sd %g", (int)t.batch,
-                (int)t.queries, (int)t.keys, (int)t.heads, (int)t.width, names[t.layout], sd);
+    check_begin(c, "attention", "%d x %d queries %d keys %d heads of %d, %s, sd %g%s", (int)t.batch,
+                (int)t.queries, (int)t.keys, (int)t.heads, (int)t.width, names[t.layout], sd,
+                check_far_name(t.far));
+    check_spread(c, t.far);
     const pair q = check_normal(c, c->dtype, 0, sd, SC_DIMS(b, s, packed ? 3 : 1, t.heads, t.width));
     const pair k = packed ? q : check_normal(c, c->dtype, 0, sd, SC_DIMS(b, t.keys, 2, t.heads, t.width));
     const pair y = check_output(c, c->dtype, SC_DIMS(b, s, 1, t.heads, t.width));
@@ -138,6 +141,18 @@ void check_attention(check *c)
         { 1, 1, 1009, 1, 32, .scale = 1 },
         { 1, 31, 64, 2, 7, .scale = 0.01 },
         { 1, 33, 65, 2, 40, .scale = 8 }, /* nearly a choice of one key */
+        { 5, 1, 1, 3, 64, .layout = BETWEEN },
+        { 3, 101, 103, 7, 61, .scale = 1 }, /* primes */
+        { 3, 144, 144, 2, 64, .layout = PACKED, .far = CHECK_STRIDED },
+        { 3, 25, 33, 2, 40, .scale = 1, .far = CHECK_STRIDED },
+        { 3, 70, 70, 1, 512, .layout = PACKED, .far = CHECK_STRIDED },
+        { 40, 3, 3, 5, 64, .layout = BETWEEN, .far = CHECK_STRIDED },
+        { 7, 3, 3, 2, 5, .layout = BETWEEN, .far = CHECK_STRIDED },
+        { 4, 25, 25, 5, 64, .layout = PACKED, .far = CHECK_LONG },
+        { 1, 2304, 2304, 5, 64, .layout = PACKED, .far = CHECK_LONG },
+        { 2, 257, 257, 4, 80, .layout = PACKED, .far = CHECK_LONG },
+        { 1, 130, 130, 1, 512, .layout = PACKED, .far = CHECK_LONG },
+        { 3, 17, 17, 3, 5, .layout = PACKED, .far = CHECK_LONG },
     };
     for (int i = 0; i < SC_COUNT(cases); i++)
         run(c, cases[i]);

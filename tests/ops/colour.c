@@ -243,6 +243,34 @@ static void mix(check *c, bool per_channel, bool packed)
     check_end(c, &(check_tol){ .exact = true });
 }
 
+/* Any sizes, on the plain device's word. */
+static void pictures(check *c, int h, int w, check_far far)
+{
+    check_begin(c, "colour", "lab %dx%d%s", w, h, check_far_name(far));
+    check_spread(c, far);
+    const pair a = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 3)),
+               b = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 3)),
+               y = check_output(c, SC_F32, SC_DIMS(h, w, 3));
+    while (check_run(c))
+        sc_colour_into(c->x, &(sc_colour_args){ .y = at(c, y),
+                                                .a = at(c, a),
+                                                .b = at(c, b),
+                                                .m1 = { 0.5f, 0, 0, 0, 0.5f, 0, 0, 0, 0.5f },
+                                                .m2 = { 0.3f, 0.2f, 0, 0, 0.5f, 0, 0, 0.1f, 0.4f },
+                                                .to = SC_LAB });
+    check_end(c, &(check_tol){ .k = 7, .factor = 100 }); /* as lab() */
+
+    check_begin(c, "mix", "%dx%d%s", w, h, check_far_name(far));
+    check_spread(c, far);
+    const pair m = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 1)),
+               p = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 3)),
+               q = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 3)),
+               z = check_output(c, SC_F32, SC_DIMS(h, w, 3));
+    while (check_run(c))
+        sc_mix_into(c->x, &(sc_mix_args){ .y = at(c, z), .m = at(c, m), .a = at(c, p), .b = at(c, q) });
+    check_end(c, &(check_tol){ .exact = true });
+}
+
 /* ---- reductions */
 
 static int by_value(const void *a, const void *b)
@@ -325,6 +353,27 @@ static void moments(check *c, int h, int w, int channels, bool masked)
     free(m);
 }
 
+static void reduced(check *c, int h, int w, check_far far)
+{
+    check_begin(c, "minmax", "%dx%d%s", w, h, check_far_name(far));
+    const pair y = check_output(c, SC_F32, SC_DIMS(2));
+    check_spread(c, far);
+    const pair x = check_uniform(c, SC_F32, -3, 7, SC_DIMS(h, w, 1)),
+               m = check_uniform(c, SC_F32, 0, 2, SC_DIMS(h, w, 1));
+    while (check_run(c))
+        sc_minmax_into(c->x, &(sc_minmax_args){ at(c, y), at(c, x), at(c, m), 0, 0.75f });
+    check_end(c, &(check_tol){ .k = 4 });
+
+    check_begin(c, "moments", "%dx%d%s", w, h, check_far_name(far));
+    const pair z = check_output(c, SC_F32, SC_DIMS(3, 3));
+    check_spread(c, far);
+    const pair v = check_uniform(c, SC_F32, -3, 7, SC_DIMS(h, w, 3)),
+               weights = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 1));
+    while (check_run(c))
+        sc_moments_into(c->x, &(sc_moments_args){ at(c, z), at(c, v), at(c, weights) });
+    check_end(c, &(check_tol){ .k = h * w });
+}
+
 /* Nothing to look at: zeros, not "not a number". */
 static void nothing(check *c)
 {
@@ -367,4 +416,10 @@ void check_colour(check *c)
     moments(c, 1, 1, 3, false);
     moments(c, 720, 1280, 3, true);
     nothing(c);
+    pictures(c, 1, 1, CHECK_NEAR);
+    pictures(c, 13, 101, CHECK_NEAR);
+    pictures(c, 3, 101, CHECK_STRIDED);
+    reduced(c, 1, 1, CHECK_NEAR);
+    reduced(c, 13, 101, CHECK_NEAR);
+    reduced(c, 3, 101, CHECK_STRIDED);
 }

@@ -6,7 +6,23 @@ typedef struct conv_case {
     bool bias, upsample;
     int vec, add; /* vec: 1 one row, 2 a row each image; add: 1 a tensor, 2 the output itself */
     sc_act act;
+    check_far far; /* x, y and add; of one image (kernels without height only) its rows */
 } conv_case;
+
+/* [n,h,w,c], of which one image is made as rows: then a LONG one has more of them. */
+static pair picture(check *c, sc_dtype type, bool input, const conv_case *t, int64_t h, int64_t w,
+                    int64_t channels)
+{
+    const int64_t dim[] = { t->n, h, w, channels };
+    const int skip = t->far && t->n == 1;
+    return input ? check_normal(c, type, 0, 1, 4 - skip, dim + skip)
+                 : check_output(c, type, 4 - skip, dim + skip);
+}
+
+static sc_tensor images(sc_tensor t)
+{
+    return t.ndim == 4 ? t : sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1], t.dim[2]));
+}
 
 static int64_t out_size(const conv_case *t, int64_t size, int64_t k)
 {
@@ -19,29 +35,30 @@ static void run(check *c, conv_case t)
     const bool narrow = c->dtype == SC_F8;
     const sc_dtype act = narrow ? SC_F16 : c->dtype;
 
-    if (narrow && (t.i % 16 || t.o % 16))
+    if (narrow && (t.i % 16 || t.o % 16 || t.far)) /* far: see linear.c */
         return;
     t.stride = t.stride ? t.stride : 1;
     const int64_t ho = out_size(&t, t.h, t.kh), wo = out_size(&t, t.w, t.kw);
 
-    check_begin(c, "conv2d", "%dx%dx%dx%d -> %d k %dx%d stride %d pad %d up %d bias %d vec %d add %d act %d",
-                (int)t.n, (int)t.h, (int)t.w, (int)t.i, (int)t.o, (int)t.kh, (int)t.kw, t.stride, t.pad_mode,
-                t.upsample, t.bias, t.vec, t.add, (int)t.act);
-    const pair x = check_normal(c, act, 0, 1, SC_DIMS(t.n, t.h, t.w, t.i));
+    check_begin(c, "conv2d",
+                "%dx%dx%dx%d -> %d k %dx%d stride %d pad %d up %d bias %d vec %d add %d act %d%s", (int)t.n,
+                (int)t.h, (int)t.w, (int)t.i, (int)t.o, (int)t.kh, (int)t.kw, t.stride, t.pad_mode,
+                t.upsample, t.bias, t.vec, t.add, (int)t.act, check_far_name(t.far));
     const pair w = check_normal(c, c->dtype, 0, narrow ? 100 : 1, SC_DIMS(t.o, t.kh, t.kw, t.i));
     const pair factor = check_uniform(c, SC_F32, 0.005, 0.02, SC_DIMS(t.o));
     const pair b = check_normal(c, SC_F32, 0, 1, SC_DIMS(t.o));
     const pair vec = check_normal(c, SC_F32, 0, 1, SC_DIMS(t.vec == 1 ? 1 : t.n, t.o));
-    const pair add = check_normal(c, act, 0, 1, SC_DIMS(t.n, ho, wo, t.o));
-    const pair y = check_output(c, act, SC_DIMS(t.n, ho, wo, t.o));
+    check_spread(c, t.far);
+    const pair x = picture(c, act, true, &t, t.h, t.w, t.i), add = picture(c, act, true, &t, ho, wo, t.o);
+    const pair y = picture(c, act, false, &t, ho, wo, t.o);
     while (check_run(c)) {
         const sc_param p = { .w = at(c, w),
                              .b = t.bias ? at(c, b) : SC_NONE,
                              .scale = narrow ? at(c, factor) : SC_NONE };
-        const sc_tensor v = at(c, vec), a = at(c, t.add == 2 ? y : add);
+        const sc_tensor v = at(c, vec), a = images(at(c, t.add == 2 ? y : add));
         if (t.add == 2)
             sc_copy_into(c->x, at(c, y), at(c, add));
-        sc_conv2d_into(c->x, at(c, y), at(c, x), &p,
+        sc_conv2d_into(c->x, images(at(c, y)), images(at(c, x)), &p,
                        &(sc_conv2d_opt){ .act = t.act,
                                          .vec = t.vec ? &v : NULL,
                                          .add = t.add ? &a : NULL,
@@ -50,7 +67,8 @@ static void run(check *c, conv_case t)
                                          .pad_mode = t.pad_mode });
     }
     check_end(c, &(check_tol){ .k = (double)(t.kh * t.kw * t.i) + t.bias + (t.vec > 0) + (t.add > 0) +
-                                    (t.act ? CHECK_ACT_TERMS : 0) });
+                                    (t.act ? CHECK_ACT_TERMS : 0),
+                               .products = true });
 }
 
 /* Sums that can be done by hand: a kernel of ones counts the pixels under it, so it shows the padding. */
@@ -82,7 +100,7 @@ static void truth(check *c)
         check_expect(c, y, cases[i].want);
         while (check_run(c))
             sc_conv2d_into(c->x, at(c, y), at(c, x), &(sc_param){ .w = at(c, k) }, &cases[i].o);
-        check_end(c, &(check_tol){ .k = 9 });
+        check_end(c, &(check_tol){ .k = 9, .products = true });
     }
 
     check_begin(c, "conv2d", "the kernel is not turned round");
@@ -92,7 +110,7 @@ static void truth(check *c)
     check_expect(c, y, slope);
     while (check_run(c))
         sc_conv2d_into(c->x, at(c, y), at(c, x), &(sc_param){ .w = at(c, k) }, NULL);
-    check_end(c, &(check_tol){ .k = 3 });
+    check_end(c, &(check_tol){ .k = 3, .products = true });
 }
 
 /* A 1x1 convolution is a linear layer: two paths to one result. */
@@ -110,7 +128,7 @@ static void one_by_one(check *c)
             sc_conv2d_into(c->x, at(c, y), at(c, x),
                            &(sc_param){ .w = sc_reshape(flat, SC_DIMS(24, 1, 1, 48)) }, NULL);
     }
-    check_end(c, &(check_tol){ .k = 48 });
+    check_end(c, &(check_tol){ .k = 48, .products = true });
 }
 
 void check_conv(check *c)
@@ -141,6 +159,14 @@ void check_conv(check *c)
         { 2, 5, 3, 3, 17, 3, 3, .upsample = true, .vec = 1, .add = 2 },
         { 2, 13, 11, 5, 7, 5, 3, .bias = true, .act = SC_ACT_QUICK_GELU },
         { 2, 13, 11, 31, 33, 1, 3, .stride = 2, .bias = true, .add = 1, .act = SC_ACT_GELU },
+        { 1, 19, 23, 37, 41, 3, 3, .bias = true, .add = 1 }, /* primes */
+        { 2, 18, 32, 64, 64, 3, 3, .bias = true, .vec = 1, .add = 1, .far = CHECK_LONG },
+        { 2, 18, 32, 48, 64, 3, 3, .stride = 2, .pad_mode = 2, .bias = true, .far = CHECK_LONG },
+        { 2, 9, 16, 64, 64, 3, 3, .bias = true, .upsample = true, .far = CHECK_LONG },
+        { 2, 25, 36, 64, 64, 3, 1, .bias = true, .add = 2, .act = SC_ACT_SILU, .far = CHECK_LONG },
+        { 2, 13, 11, 5, 7, 3, 3, .bias = true, .far = CHECK_LONG },
+        { 2, 18, 32, 64, 64, 1, 1, .bias = true, .far = CHECK_LONG },
+        { 1, 9, 128, 64, 64, 1, 3, .bias = true, .far = CHECK_LONG },
     };
     static const conv_case narrow[] = {
         { 1, 1, 1, 16, 16, 3, 3, .bias = false },
@@ -177,5 +203,5 @@ void check_conv(check *c)
                             1 + 2 * check_random_int(c, 0, 1), (int)check_random_int(c, 1, 2),
                             2 * (int)check_random_int(c, 0, 1), check_random_int(c, 0, 1) == 1,
                             check_random_int(c, 0, 1) == 1, (int)check_random_int(c, 0, 2),
-                            (int)check_random_int(c, 0, 2), (sc_act)check_random_int(c, 0, 3) });
+                            (int)check_random_int(c, 0, 2), (sc_act)check_random_int(c, 0, 3), CHECK_NEAR });
 }

@@ -4,14 +4,16 @@
 
 /* Rows of surfaces at several depths with holes of many widths between them; prev is the same a little
  * noisier. */
-static void some_holes(check *c, int h, int w, bool prev, bool in_place)
+static void some_holes(check *c, int h, int w, bool prev, bool in_place, check_far far)
 {
     const size_t n = (size_t)h * (size_t)w;
     float *disp = malloc(n * sizeof(*disp)), *hole = malloc(n * sizeof(*hole));
 
     if (!disp || !hole)
         exit(1);
-    check_begin(c, "fill", "%dx%d%s%s", w, h, prev ? " after another" : "", in_place ? " in place" : "");
+    check_begin(c, "fill", "%dx%d%s%s%s", w, h, prev ? " after another" : "", in_place ? " in place" : "",
+                check_far_name(far));
+    check_spread(c, far);
     for (size_t i = 0; i < n;) {
         const float at = (float)check_random_int(c, -8, 8), edge = (float)check_random(c);
         const int64_t seen = check_random_int(c, 1, 24), gap = check_random_int(c, 0, 16);
@@ -85,11 +87,12 @@ void check_fill(check *c)
 {
     torn(c, 9, 70);
     torn(c, 1, 70);
-    some_holes(c, 1, 1, false, false);
-    some_holes(c, 1, 9, false, false);
-    some_holes(c, 40, 1, false, true);
-    some_holes(c, 37, 101, false, false);
-    some_holes(c, 37, 101, true, true);
-    some_holes(c, 90, 320, true, false);
-    some_holes(c, 720, 1280, true, true);
+    some_holes(c, 1, 1, false, false, CHECK_NEAR);
+    some_holes(c, 1, 9, false, false, CHECK_NEAR);
+    some_holes(c, 40, 1, false, true, CHECK_NEAR);
+    some_holes(c, 37, 101, false, false, CHECK_NEAR);
+    some_holes(c, 37, 101, true, true, CHECK_NEAR);
+    some_holes(c, 90, 320, true, false, CHECK_NEAR);
+    some_holes(c, 2, 101, true, false, CHECK_STRIDED);
+    some_holes(c, 720, 1280, true, true, CHECK_NEAR);
 }

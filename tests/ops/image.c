@@ -222,6 +222,32 @@ static void part_of_picture(check *c)
     check_that(c, kept, "image_out writes its part of a picture and no more");
 }
 
+/* Any sizes, on the plain device's word. */
+static void sized(check *c, const struct format *f, int h, int w, check_far far)
+{
+    sc_pixels px = describe(f), back = px;
+    pair in[3], out[3];
+
+    check_begin(c, "image", "%s %dx%d%s", f->name, w, h, check_far_name(far));
+    check_spread(c, far);
+    for (int k = 0; k < px.planes; k++) {
+        int64_t dim[2];
+        plane_size(f, k, h, w, dim);
+        in[k] = random_plane(c, f, dim);
+        out[k] = check_output(c, f->word, 2, dim);
+    }
+    const pair rgb = check_output(c, SC_F32, SC_DIMS(h, w, 3));
+    while (check_run(c)) {
+        for (int k = 0; k < px.planes; k++) {
+            px.plane[k] = at(c, in[k]);
+            back.plane[k] = at(c, out[k]);
+        }
+        sc_image_in_into(c->x, &(sc_image_in_args){ at(c, rgb), px });
+        sc_image_out_into(c->x, &(sc_image_out_args){ back, at(c, rgb), true });
+    }
+    check_end(c, &(check_tol){ .k = 4, .factor = 256 }); /* as round_trip() */
+}
+
 void check_image(check *c)
 {
     static const int size[][2] = { { 1, 1 }, { 5, 7 }, { 37, 61 }, { 128, 96 } };
@@ -230,6 +256,9 @@ void check_image(check *c)
         for (int s = 0; s < SC_COUNT(size); s++)
             for (int dither = 0; dither < 2; dither++)
                 round_trip(c, &formats[f], size[s][0], size[s][1], dither);
+    for (int f = 0; f < SC_COUNT(formats); f++)
+        if (formats[f].model == YUV)
+            sized(c, &formats[f], 3, 61, CHECK_STRIDED);
     rounding(c, false);
     rounding(c, true);
     part_of_picture(c);

@@ -23,6 +23,23 @@ static void to_stderr(void *opaque, int level, const char *stage, const char *li
     fprintf(stderr, "%s: %s\n", stage, line);
 }
 
+/* All families in one type of a device. */
+static int run(check *c, sc_device *const dev[2], sc_dtype type, const sc_logger *log)
+{
+    const sc_dtype act = type == SC_F8 ? SC_F16 : type;
+
+    c->dtype = type;
+    for (int s = 0; s < 2; s++)
+        if (sc_exec_open(&c->exec[s], dev[s], log, s ? act : SC_F32, 16 << 20) < 0)
+            return -1;
+    for (int f = 0; f < SC_COUNT(families); f++)
+        if (type <= families[f].last && !(c->tf32 && families[f].last == SC_F32))
+            families[f].run(c);
+    for (int s = 0; s < 2; s++)
+        sc_exec_close(&c->exec[s]);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const sc_dtype types[] = { SC_F32, SC_F16, SC_BF16, SC_F8 };
@@ -57,24 +74,20 @@ int main(int argc, char **argv)
     }
     if (sc_device_open(&dev[0], &(sc_device_options){ .name = "cpu", .plain = true }, &log) < 0)
         return 1;
-    if (sc_device_open(&dev[1], &o, &log) < 0)
-        return !strncmp(o.name, "cuda", 4) ? 77 : 1;
-    for (int i = 0; i < SC_COUNT(types); i++) {
-        const sc_dtype act = types[i] == SC_F8 ? SC_F16 : types[i];
-        c.dtype = types[i];
-        if (!(dev[1]->dtypes & 1u << types[i]))
-            continue;
-        for (int s = 0; s < 2; s++)
-            if (sc_exec_open(&c.exec[s], dev[s], &log, s ? act : SC_F32, 16 << 20) < 0)
-                return 1;
-        for (int f = 0; f < SC_COUNT(families); f++)
-            if (types[i] <= families[f].last)
-                families[f].run(&c);
-        for (int s = 0; s < 2; s++)
-            sc_exec_close(&c.exec[s]);
+    /* First as is, then, on tensor cores that have bf16 and so tf32, fp32 by them. */
+    for (int tf32 = 0; tf32 < 2; tf32++) {
+        o.tf32 = c.tf32 = tf32;
+        if (sc_device_open(&dev[1], &o, &log) < 0)
+            return !strncmp(o.name, "cuda", 4) ? 77 : 1;
+        if (!tf32 || dev[1]->dtypes & 1u << SC_BF16)
+            for (int i = 0; i < (tf32 ? 1 : SC_COUNT(types)); i++)
+                if (dev[1]->dtypes & 1u << types[i] && run(&c, dev, types[i], &log) < 0)
+                    return 1;
+        sc_device_close(&dev[1]);
     }
-    for (int s = 0; s < 2; s++)
-        sc_device_close(&dev[s]);
+    sc_device_close(&dev[0]);
+    if (!c.bench)
+        check_table(&c);
     printf("%d passed, %d failed\n", c.passed, c.failed);
     return c.failed != 0;
 }

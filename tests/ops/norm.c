@@ -1,12 +1,14 @@
 #include "../check.h"
 
-static void group_norm(check *c, int64_t n, int64_t s, int64_t channels, int groups, bool silu, double mean)
+static void group_norm(check *c, int64_t n, int64_t s, int64_t channels, int groups, bool silu, double mean,
+                       check_far far)
 {
-    check_begin(c, "group_norm", "%dx%dx%d groups %d silu %d mean %g", (int)n, (int)s, (int)channels, groups,
-                silu, mean);
-    const pair x = check_normal(c, c->dtype, mean, 1, SC_DIMS(n, s, channels));
+    check_begin(c, "group_norm", "%dx%dx%d groups %d silu %d mean %g%s", (int)n, (int)s, (int)channels,
+                groups, silu, mean, check_far_name(far));
     const pair gamma = check_normal(c, SC_F32, 1, 0.3, SC_DIMS(channels));
     const pair beta = check_normal(c, SC_F32, 0, 1, SC_DIMS(channels));
+    check_spread(c, far);
+    const pair x = check_normal(c, c->dtype, mean, 1, SC_DIMS(n, s, channels));
     const pair y = check_output(c, c->dtype, SC_DIMS(n, s, channels));
     while (check_run(c))
         sc_group_norm_into(c->x, at(c, y), at(c, x), &(sc_norm){ at(c, gamma), at(c, beta) }, groups, 1e-6f,
@@ -15,13 +17,41 @@ static void group_norm(check *c, int64_t n, int64_t s, int64_t channels, int gro
     check_end(c, &(check_tol){ .k = (double)(s * channels / groups), .factor = 1 + mean * mean });
 }
 
-static void layer_norm(check *c, int64_t m, int64_t channels, double mean, double sd, bool in_place)
+/* One image of so many rows that all are past 2^31, each part of them alike: its statistics are the part's.
+ */
+static void repeated(check *c, int64_t s, int64_t channels, int groups)
 {
-    check_begin(c, "layer_norm", "%dx%d mean %g sd %g in place %d", (int)m, (int)channels, mean, sd,
-                in_place);
-    const pair x = check_normal(c, c->dtype, mean, sd, SC_DIMS(m, channels));
+    check_begin(c, "group_norm", "%dx%d groups %d, repeated", (int)s, (int)channels, groups);
     const pair gamma = check_normal(c, SC_F32, 1, 0.3, SC_DIMS(channels));
     const pair beta = check_normal(c, SC_F32, 0, 1, SC_DIMS(channels));
+    check_spread(c, CHECK_LONG);
+    const pair x = check_normal(c, c->dtype, 1, 1, SC_DIMS(s, channels));
+    const pair y = check_output(c, c->dtype, SC_DIMS(s, channels));
+    double rows = 1;
+    while (check_run(c)) {
+        const int64_t n = at(c, x).dim[0], parts = n / s - 1, full[] = { parts, s, channels };
+        if (parts) {
+            const sc_tensor part = sc_reshape(sc_slice(at(c, x), 0, n - s, s), SC_DIMS(1, s, channels));
+            sc_copy_into(c->x, sc_reshape(sc_slice(at(c, x), 0, 0, n - s), 3, full),
+                         sc_broadcast(part, 3, full));
+        }
+        const int64_t image[] = { 1, n, channels };
+        sc_group_norm_into(c->x, sc_reshape(at(c, y), 3, image), sc_reshape(at(c, x), 3, image),
+                           &(sc_norm){ at(c, gamma), at(c, beta) }, groups, 1e-6f, true);
+        rows = (double)n;
+    }
+    check_end(c, &(check_tol){ .k = rows * (double)(channels / groups), .factor = 2 });
+}
+
+static void layer_norm(check *c, int64_t m, int64_t channels, double mean, double sd, bool in_place,
+                       check_far far)
+{
+    check_begin(c, "layer_norm", "%dx%d mean %g sd %g in place %d%s", (int)m, (int)channels, mean, sd,
+                in_place, check_far_name(far));
+    const pair gamma = check_normal(c, SC_F32, 1, 0.3, SC_DIMS(channels));
+    const pair beta = check_normal(c, SC_F32, 0, 1, SC_DIMS(channels));
+    check_spread(c, far);
+    const pair x = check_normal(c, c->dtype, mean, sd, SC_DIMS(m, channels));
     const pair y = check_output(c, c->dtype, SC_DIMS(m, channels));
     while (check_run(c)) {
         if (in_place)
@@ -70,21 +100,29 @@ static void truth(check *c)
 
 void check_norm(check *c)
 {
-    group_norm(c, 2, 144, 320, 32, true, 0);
-    group_norm(c, 1, 9216, 64, 32, true, 0);
-    group_norm(c, 3, 36, 640, 32, false, 1);
-    group_norm(c, 1, 1, 32, 32, false, 0);
-    group_norm(c, 2, 1, 1, 1, true, 0);
-    group_norm(c, 5, 7, 33, 3, true, 10);
-    group_norm(c, 1, 1009, 6, 2, false, 30);
-    layer_norm(c, 15360, 32, 0, 1, false);
-    layer_norm(c, 240, 192, 0, 1, false);
-    layer_norm(c, 257, 1280, 1, 1, true);
-    layer_norm(c, 1, 1, 0, 1, false);
-    layer_norm(c, 13, 7, 0, 1, true);
-    layer_norm(c, 5, 31, 30, 1, false);
-    layer_norm(c, 5, 320, 0, 1e4, false);
-    layer_norm(c, 5, 320, 0, 1e-2, false);
+    group_norm(c, 2, 144, 320, 32, true, 0, CHECK_NEAR);
+    group_norm(c, 1, 9216, 64, 32, true, 0, CHECK_NEAR);
+    group_norm(c, 3, 36, 640, 32, false, 1, CHECK_NEAR);
+    group_norm(c, 1, 1, 32, 32, false, 0, CHECK_NEAR);
+    group_norm(c, 2, 1, 1, 1, true, 0, CHECK_NEAR);
+    group_norm(c, 5, 7, 33, 3, true, 10, CHECK_NEAR);
+    group_norm(c, 1, 1009, 6, 2, false, 30, CHECK_NEAR);
+    layer_norm(c, 15360, 32, 0, 1, false, CHECK_NEAR);
+    layer_norm(c, 240, 192, 0, 1, false, CHECK_NEAR);
+    layer_norm(c, 257, 1280, 1, 1, true, CHECK_NEAR);
+    layer_norm(c, 1, 1, 0, 1, false, CHECK_NEAR);
+    layer_norm(c, 13, 7, 0, 1, true, CHECK_NEAR);
+    layer_norm(c, 5, 31, 30, 1, false, CHECK_NEAR);
+    layer_norm(c, 5, 320, 0, 1e4, false, CHECK_NEAR);
+    layer_norm(c, 5, 320, 0, 1e-2, false, CHECK_NEAR);
+    group_norm(c, 3, 101, 62, 31, true, 1, CHECK_NEAR); /* primes */
+    layer_norm(c, 101, 97, 1, 1, false, CHECK_NEAR);
+    group_norm(c, 2, 9216, 320, 32, true, 0, CHECK_LONG);
+    group_norm(c, 2, 2003, 66, 33, false, 1, CHECK_LONG);
+    repeated(c, 9216, 320, 32);
+    repeated(c, 2003, 66, 33);
+    layer_norm(c, 999, 320, 0, 1, false, CHECK_LONG);
+    layer_norm(c, 999, 31, 0, 1, true, CHECK_LONG);
     if (c->dtype == SC_F32)
         truth(c);
 }

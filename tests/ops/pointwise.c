@@ -182,45 +182,33 @@ static void mirrored(check *c, int64_t channels)
     check_end(c, &(check_tol){ .k = 1 });
 }
 
-/* Two rows further apart than 32 bits can count. */
-static void far_apart(check *c)
+static void far_copy(check *c, sc_dtype to, sc_dtype from, int64_t n, check_far far)
 {
-    enum { ROW = 16 };
-    const int64_t step = ((int64_t)1 << 31) + 8;
-    sc_exec *x = &c->exec[1];
-    uint8_t a[2 * ROW], b[2 * ROW];
-    void *far = NULL, *near = NULL;
-
-    check_begin(c, "copy", "stride over 2^31");
-    if (c->skip || c->bench || c->most || x->dev->ops->alloc(x->dev, &far, (size_t)step + ROW) < 0)
-        return;
-    if (x->dev->ops->alloc(x->dev, &near, sizeof(b)) < 0)
-        abort();
-    for (int i = 0; i < 2 * ROW; i++)
-        a[i] = (uint8_t)(i + 1);
-    sc_tensor in = sc_tensor_make(far, SC_U8, SC_DIMS(2, ROW)),
-              out = sc_tensor_make(near, SC_U8, SC_DIMS(2, ROW));
-    in.stride[0] = step;
-    sc_upload(x, sc_index(in, 0), a);
-    sc_upload(x, sc_index(in, 1), a + ROW);
-    sc_copy_into(x, out, in);
-    sc_download(x, b, out);
-    check_that(c, sc_exec_wait(x) == 0 && !memcmp(a, b, sizeof(a)), "both rows are copied");
-    x->dev->ops->free(x->dev, far);
-    x->dev->ops->free(x->dev, near);
+    static const int order[] = { 1, 0 };
+    check_begin(c, "copy", "%s to %s, 3x%lld%s", sc_dtype_name(from), sc_dtype_name(to), (long long)n,
+                check_far_name(far));
+    check_spread(c, far);
+    const pair x = check_uniform(c, from, 0, 100, SC_DIMS(3, n)), y = check_output(c, to, SC_DIMS(3, n)),
+               turned = check_output(c, to, SC_DIMS(3, n));
+    while (check_run(c)) {
+        sc_copy_into(c->x, at(c, y), at(c, x));
+        sc_copy_into(c->x, sc_permute(at(c, turned), order), sc_permute(at(c, x), order));
+    }
+    check_end(c, &(check_tol){ .k = 1 });
 }
 
-static void axpby(check *c, int64_t n, int64_t s, int64_t channels, bool z, bool repeated, sc_act act)
+static void axpby(check *c, int64_t n, int64_t s, int64_t channels, bool z, bool repeated, sc_act act,
+                  check_far far)
 {
-    check_begin(c, "axpby", "%dx%dx%d z %d repeated %d act %d", (int)n, (int)s, (int)channels, z, repeated,
-                (int)act);
-    const int64_t full[] = { n, s, channels };
+    check_begin(c, "axpby", "%dx%dx%d z %d repeated %d act %d%s", (int)n, (int)s, (int)channels, z, repeated,
+                (int)act, check_far_name(far));
+    check_spread(c, far);
     const pair x = check_normal(c, c->dtype, 0, 1, SC_DIMS(n, s, channels + 3));
     const pair other = check_normal(c, c->dtype, 0, 1, SC_DIMS(repeated ? 1 : n, s, repeated ? 1 : channels));
     const pair y = check_output(c, c->dtype, SC_DIMS(n, s, channels));
     while (check_run(c))
         sc_axpby_into(c->x, at(c, y), 0.7f, sc_slice(at(c, x), 2, 2, channels), -1.3f,
-                      z ? sc_broadcast(at(c, other), 3, full) : SC_NONE, act);
+                      z ? sc_broadcast(at(c, other), 3, at(c, y).dim) : SC_NONE, act);
     check_end(c, &(check_tol){ .k = 2 });
 }
 
@@ -258,13 +246,14 @@ static void quantised(check *c, sc_dtype t, int64_t m, int64_t k, int64_t gap, b
     check_end(c, &(check_tol){ .exact = true });
 }
 
-static void randn(check *c, int64_t n, uint64_t seed, uint64_t offset)
+static void randn(check *c, int64_t n, uint64_t seed, uint64_t offset, check_far far)
 {
-    check_begin(c, "randn", "%lld of seed %llu from %llu", (long long)n, (unsigned long long)seed,
-                (unsigned long long)offset);
+    check_begin(c, "randn", "%lld of seed %llu from %llu%s", (long long)n, (unsigned long long)seed,
+                (unsigned long long)offset, check_far_name(far));
+    check_spread(c, far);
     const pair y = check_output(c, SC_F32, SC_DIMS(n));
-    while (check_run(c))
-        sc_randn_into(c->x, at(c, y), seed, offset);
+    while (check_run(c)) /* of more numbers the last n are compared */
+        sc_randn_into(c->x, at(c, y), seed, offset + (uint64_t)(y.on[1].dim[0] - at(c, y).dim[0]));
     check_end(c, &(check_tol){ .exact = true });
 }
 
@@ -273,10 +262,15 @@ void check_pointwise(check *c)
     static const sc_dtype types[] = { SC_F32, SC_F16, SC_BF16, SC_F8, SC_U8, SC_U16 };
     static const int orders[][4] = { { 0, 1, 2, 3 }, { 0, 2, 3, 1 }, { 3, 0, 1, 2 }, { 3, 2, 1, 0 } };
 
-    axpby(c, 1, 100, 333, true, false, SC_ACT_NONE);
-    axpby(c, 4, 33, 7, true, true, SC_ACT_SILU);
-    axpby(c, 2, 25, 320, false, false, SC_ACT_SILU);
-    axpby(c, 1, 1, 1, true, false, SC_ACT_NONE);
+    axpby(c, 1, 100, 333, true, false, SC_ACT_NONE, CHECK_NEAR);
+    axpby(c, 4, 33, 7, true, true, SC_ACT_SILU, CHECK_NEAR);
+    axpby(c, 2, 25, 320, false, false, SC_ACT_SILU, CHECK_NEAR);
+    axpby(c, 1, 1, 1, true, false, SC_ACT_NONE, CHECK_NEAR);
+    axpby(c, 3, 31, 37, true, false, SC_ACT_NONE, CHECK_NEAR); /* primes */
+    axpby(c, 3, 5, 64, true, false, SC_ACT_NONE, CHECK_STRIDED);
+    axpby(c, 3, 5, 7, true, true, SC_ACT_SILU, CHECK_STRIDED);
+    axpby(c, 101, 33, 64, true, false, SC_ACT_NONE, CHECK_LONG);
+    axpby(c, 101, 3, 7, false, false, SC_ACT_SILU, CHECK_LONG);
     quantised(c, c->dtype, 257, 320, 0, false, 1);
     quantised(c, c->dtype, 31, 1280, 16, false, 1e-3);
     quantised(c, c->dtype, 5, 13, 3, false, 100);
@@ -284,7 +278,7 @@ void check_pointwise(check *c)
     quantised(c, c->dtype, 1, 1, 0, true, 1);
     quantised(c, c->dtype, 1009, 17, 0, true, 1e-3);
     quantised(c, c->dtype, 601, 640, 0, true, 30);
-    if (c->dtype != SC_F32)
+    if (c->dtype != SC_F32 || c->tf32)
         return;
     axpby_truth(c);
     for (int i = 0; i < SC_COUNT(small_floats); i++)
@@ -301,8 +295,16 @@ void check_pointwise(check *c)
     packed(c, SC_F16, SC_F32, 1000003);
     mirrored(c, 3);
     mirrored(c, 1);
-    far_apart(c);
-    randn(c, 1, 0, 0);
-    randn(c, 100003, 42, 0);
-    randn(c, 1001, 0x123456789abcdef, 0xfffffffffffff1);
+    for (int a = 0; a < SC_COUNT(types); a++) {
+        far_copy(c, types[a], types[a], 16, CHECK_STRIDED);
+        far_copy(c, types[a], types[a], 7, CHECK_STRIDED);
+        far_copy(c, types[a], types[a], 64, CHECK_LONG);
+    }
+    far_copy(c, SC_F16, SC_F32, 16, CHECK_STRIDED);
+    far_copy(c, SC_F32, SC_BF16, 7, CHECK_STRIDED);
+    far_copy(c, SC_F32, SC_F16, 64, CHECK_LONG);
+    randn(c, 1, 0, 0, CHECK_NEAR);
+    randn(c, 100003, 42, 0, CHECK_NEAR);
+    randn(c, 1009, 7, 3, CHECK_LONG);
+    randn(c, 1001, 0x123456789abcdef, 0xfffffffffffff1, CHECK_NEAR);
 }

@@ -68,13 +68,15 @@ static float *randoms(check *c, int64_t n)
     return v;
 }
 
-static void resample(check *c, sc_resize_args a, int h, int w, int to_h, int to_w, int channels)
+static void resample(check *c, sc_resize_args a, int h, int w, int to_h, int to_w, int channels,
+                     check_far far)
 {
     static const char *const mode[] = { "bilinear", "bicubic", "area" };
-    const int64_t in[4] = { 2, h, w, channels }, out[4] = { 2, to_h, to_w, channels };
+    const int64_t n = far ? 3 : 2, in[4] = { n, h, w, channels }, out[4] = { n, to_h, to_w, channels };
 
-    check_begin(c, "resize", "%s%s%s %dx%dx%d to %dx%d", mode[a.mode], a.align_corners ? " corners" : "",
-                a.antialias ? " antialias" : "", w, h, channels, to_w, to_h);
+    check_begin(c, "resize", "%s%s%s %dx%dx%d to %dx%d%s", mode[a.mode], a.align_corners ? " corners" : "",
+                a.antialias ? " antialias" : "", w, h, channels, to_w, to_h, check_far_name(far));
+    check_spread(c, far);
     float *v = randoms(c, in[0] * in[1] * in[2] * in[3]);
     double *want = truth(&a, v, in, out);
     const pair x = check_values(c, SC_F32, v, 4, in), y = check_output(c, SC_F32, 4, out);
@@ -114,9 +116,16 @@ static void view(check *c)
     check_that(c, equal, "a view is resized like its copy");
 }
 
-static void guided(check *c, int h, int w, int to_h, int to_w, int channels, double range)
+static sc_tensor one_image(sc_tensor t)
 {
-    check_begin(c, "resize", "guided %dx%dx%d to %dx%d, range %g", w, h, channels, to_w, to_h, range);
+    return sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1], t.dim[2]));
+}
+
+static void guided(check *c, int h, int w, int to_h, int to_w, int channels, double range, check_far far)
+{
+    check_begin(c, "resize", "guided %dx%dx%d to %dx%d, range %g%s", w, h, channels, to_w, to_h, range,
+                check_far_name(far));
+    check_spread(c, far);
     float *v = randoms(c, h * w * channels), *g = randoms(c, to_h * to_w * 3), *s = randoms(c, h * w * 3);
     double *want = calloc((size_t)(to_h * to_w * channels), sizeof(*want));
 
@@ -138,16 +147,16 @@ static void guided(check *c, int h, int w, int to_h, int to_w, int channels, dou
         for (int k = 0; k < channels; k++)
             want[i * channels + k] /= sum;
     }
-    const pair x = check_values(c, SC_F32, v, SC_DIMS(1, h, w, channels));
-    const pair y = check_output(c, SC_F32, SC_DIMS(1, to_h, to_w, channels));
-    const pair guide = check_values(c, SC_F32, g, SC_DIMS(1, to_h, to_w, 3));
-    const pair small = check_values(c, SC_F32, s, SC_DIMS(1, h, w, 3));
+    const pair x = check_values(c, SC_F32, v, SC_DIMS(h, w, channels));
+    const pair y = check_output(c, SC_F32, SC_DIMS(to_h, to_w, channels));
+    const pair guide = check_values(c, SC_F32, g, SC_DIMS(to_h, to_w, 3));
+    const pair small = check_values(c, SC_F32, s, SC_DIMS(h, w, 3));
     check_expect(c, y, want);
     while (check_run(c))
-        sc_resize_into(c->x, &(sc_resize_args){ .y = at(c, y),
-                                                .x = at(c, x),
-                                                .guide = at(c, guide),
-                                                .guide_small = at(c, small),
+        sc_resize_into(c->x, &(sc_resize_args){ .y = one_image(at(c, y)),
+                                                .x = one_image(at(c, x)),
+                                                .guide = one_image(at(c, guide)),
+                                                .guide_small = one_image(at(c, small)),
                                                 .range = (float)range });
     /* Weights are e^-d: d of up to 40 is itself rounded, some 64 u. */
     check_end(c, &(check_tol){ .k = 16, .factor = 64 * 64 });
@@ -164,14 +173,16 @@ static int64_t beyond(int64_t i, int64_t n, bool reflect)
     return SC_CLAMP(i, 0, n - 1);
 }
 
-static void filter(check *c, sc_filter_kind kind, int h, int w, int channels, int ry, int rx, bool reflect)
+static void filter(check *c, sc_filter_kind kind, int h, int w, int channels, int ry, int rx, bool reflect,
+                   check_far far)
 {
     static const char *const name[] = { "mean", "max", "min", "snap" };
     const float threshold = 0.2f;
     float taps[2][2 * 8 + 1];
 
-    check_begin(c, "filter", "%s %dx%dx%d radius %d, %d%s", name[kind], w, h, channels, rx, ry,
-                reflect ? " reflect" : "");
+    check_begin(c, "filter", "%s %dx%dx%d radius %d, %d%s%s", name[kind], w, h, channels, rx, ry,
+                reflect ? " reflect" : "", check_far_name(far));
+    check_spread(c, far);
     float *v = randoms(c, h * w * channels);
     double *want = calloc((size_t)(h * w * channels), sizeof(*want));
     for (int i = 0; i < 2 * 8 + 1; i++) {
@@ -198,12 +209,12 @@ static void filter(check *c, sc_filter_kind kind, int h, int w, int channels, in
                   : down < 0.35f * (float)(hi - lo) ? lo
                                                     : hi;
     }
-    const pair x = check_values(c, SC_F32, v, SC_DIMS(1, h, w, channels));
-    const pair y = check_output(c, SC_F32, SC_DIMS(1, h, w, channels));
+    const pair x = check_values(c, SC_F32, v, SC_DIMS(h, w, channels));
+    const pair y = check_output(c, SC_F32, SC_DIMS(h, w, channels));
     check_expect(c, y, want);
     while (check_run(c))
-        sc_filter_into(c->x, &(sc_filter_args){ .y = at(c, y),
-                                                .x = at(c, x),
+        sc_filter_into(c->x, &(sc_filter_args){ .y = one_image(at(c, y)),
+                                                .x = one_image(at(c, x)),
                                                 .kind = kind,
                                                 .radius_x = rx,
                                                 .radius_y = ry,
@@ -227,17 +238,25 @@ void check_resize(check *c)
                                        .align_corners = m & 1,
                                        .antialias = m & 2 };
             if (!(a.align_corners && (a.antialias || a.mode == SC_AREA)))
-                resample(c, a, size[s][0], size[s][1], size[s][2], size[s][3], m % 3 + 1);
+                resample(c, a, size[s][0], size[s][1], size[s][2], size[s][3], m % 3 + 1, CHECK_NEAR);
         }
+    resample(c, (sc_resize_args){ .mode = SC_BILINEAR }, 5, 7, 11, 13, 3, CHECK_STRIDED);
+    resample(c, (sc_resize_args){ .mode = SC_BICUBIC, .antialias = true }, 31, 33, 7, 5, 3, CHECK_STRIDED);
+    resample(c, (sc_resize_args){ .mode = SC_AREA }, 64, 48, 1, 1, 1, CHECK_STRIDED);
     view(c);
-    guided(c, 9, 16, 36, 64, 1, 0.1);
-    guided(c, 5, 7, 31, 17, 2, 0.5);
-    guided(c, 1, 1, 6, 3, 1, 0.01);
+    guided(c, 9, 16, 36, 64, 1, 0.1, CHECK_NEAR);
+    guided(c, 5, 7, 31, 17, 2, 0.5, CHECK_NEAR);
+    guided(c, 1, 1, 6, 3, 1, 0.01, CHECK_NEAR);
+    guided(c, 1, 1, 1, 1, 1, 0.1, CHECK_NEAR);
+    guided(c, 3, 7, 3, 17, 2, 0.5, CHECK_STRIDED);
     for (int kind = 0; kind <= SC_FILTER_SNAP; kind++)
         for (int reflect = 0; reflect < 2; reflect++) {
-            filter(c, (sc_filter_kind)kind, 20, 33, 1, 2, 3, reflect);
-            filter(c, (sc_filter_kind)kind, 9, 9, 3, 0, 8, reflect);
-            filter(c, (sc_filter_kind)kind, 9, 5, 2, 8, 0, reflect);
+            filter(c, (sc_filter_kind)kind, 20, 33, 1, 2, 3, reflect, CHECK_NEAR);
+            filter(c, (sc_filter_kind)kind, 9, 9, 3, 0, 8, reflect, CHECK_NEAR);
+            filter(c, (sc_filter_kind)kind, 9, 5, 2, 8, 0, reflect, CHECK_NEAR);
+            filter(c, (sc_filter_kind)kind, 1, 1, 1, 0, 0, reflect, CHECK_NEAR);
+            filter(c, (sc_filter_kind)kind, 3, 61, 2, 2, 3, reflect, CHECK_STRIDED);
         }
-    filter(c, SC_FILTER_MAX, 3, 2, 1, 5, 7, false);
+    filter(c, SC_FILTER_MAX, 3, 2, 1, 5, 7, false, CHECK_NEAR);
+    filter(c, SC_FILTER_MEAN, 31, 61, 1, 7, 5, true, CHECK_NEAR); /* primes */
 }

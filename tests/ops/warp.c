@@ -280,8 +280,34 @@ static void anything(check *c, int h, int w, double range, bool ref)
     scene_free(&s);
 }
 
+/* Any sizes, on the plain device's word. */
+static void sized(check *c, int h, int w, bool ref, check_far far)
+{
+    check_begin(c, "splat", "%s%dx%d%s", ref ? "reference " : "", w, h, check_far_name(far));
+    check_spread(c, far);
+    const pair l = check_uniform(c, SC_F32, 0, 1, SC_DIMS(h, w, 3)),
+               d = check_uniform(c, SC_F32, -9, 9, SC_DIMS(h, w, 1));
+    const pair r = check_output(c, SC_F32, SC_DIMS(h, w, 3)), o = check_output(c, SC_F32, SC_DIMS(h, w, 1)),
+               dr = check_output(c, SC_F32, SC_DIMS(h, w, 1));
+    while (check_run(c))
+        sc_splat_into(c->x, &(sc_splat_args){ .right = at(c, r),
+                                              .hole = at(c, o),
+                                              .disp_right = at(c, dr),
+                                              .left = at(c, l),
+                                              .disp = at(c, d),
+                                              .sharpness = 0.5f,
+                                              .stretch = 2,
+                                              .reference = ref });
+    check_end(c, &(check_tol){ .k = w, .factor = 64 }); /* exponents as in reference() */
+}
+
 void check_warp(check *c)
 {
+    for (int ref = 0; ref < 2; ref++) {
+        sized(c, 1, 1, ref, CHECK_NEAR);
+        sized(c, 13, 1031, ref, CHECK_NEAR);
+        sized(c, 3, 331, ref, CHECK_STRIDED);
+    }
     reference(c, 7, 40, 3);
     reference(c, 33, 129, 20);
     reference(c, 1, 16, 2);
