@@ -197,10 +197,11 @@ static sc_writer_options output_options(sc_converter *c, int i)
                             .layout = out->layout,
                             .stereo_tags = out->stereo_tags,
                             .made = s->synthetic_view,
+                            .fov = out->fov,
                             .written = i ? NULL : frame_written,
                             .opaque = c };
 
-    sc_layout_size(out->layout, c->ctx.video, &o.width, &o.height, &o.sar);
+    sc_layout_size(out, c->ctx.video, &o.width, &o.height, &o.sar);
     return o;
 }
 

@@ -16,4 +16,5 @@ const sc_grid sc_grids[SC_LAYOUTS] = {
     [SC_LAYOUT_WIMMER] = { 1, 1, 1, .coloured = true },
     [SC_LAYOUT_GRAY] = { 1, 1, 1, .coloured = true },
     [SC_LAYOUT_RGBD] = { 2, 1, 1 },
+    [SC_LAYOUT_VR180] = { 2, 1, 1, .sphere = true },
 };

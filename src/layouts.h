@@ -11,6 +11,7 @@ typedef struct sc_grid {
     int frames;        /* that are made of each of the source's: 2 where the eyes take turns */
     bool half;         /* each eye is squeezed so that the whole has the source's size */
     bool coloured;     /* even if the source is grey */
+    bool sphere;       /* each eye is half a sphere */
     bool rows_differ;  /* neighbouring rows belong to different eyes, which must not share their chroma */
 } sc_grid;
 

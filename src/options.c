@@ -28,8 +28,10 @@ static const char *const layouts[SC_LAYOUTS + 1] = {
     [SC_LAYOUT_WIMMER] = "wimmer",
     [SC_LAYOUT_GRAY] = "gray",
     [SC_LAYOUT_RGBD] = "rgbd",
+    [SC_LAYOUT_VR180] = "vr180",
 };
 static const char *const views[] = { "right", "left", "both", NULL };
+static const char *const namings[] = { "iw3", "plex", "none", NULL };
 static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
 static const char *const progresses[] = { "line", "json", "none", NULL };
@@ -69,6 +71,14 @@ const sc_option sc_option_table[] = {
       .group = FILES,
       OF(recursive),
       .help = "of a folder its subfolders too; the tree is repeated below OUTPUT" },
+    { .name = "--naming",
+      .type = SC_CHOICE,
+      .group = FILES,
+      OF(naming),
+      .choice = namings,
+      .help =
+          "what a name that is made up says of the layout: what headset players look for (iw3's names), what "
+          "media servers do (Film.3D.HSBS.mkv), or nothing" },
     { .name = "-y",
       .type = SC_SET,
       .group = FILES,
@@ -123,7 +133,17 @@ const sc_option sc_option_table[] = {
       .choice = layouts,
       .help = "left|right at full or half width (sbs, hsbs), left above right (tab, htab), right|left "
               "(cross), one eye, eyes in turn at twice the frame rate (sequential), in turn by rows "
-              "(interlaced), a red-cyan anaglyph (dubois to gray), left|disparity (rgbd)" },
+              "(interlaced), a red-cyan anaglyph (dubois to gray), left|disparity (rgbd), left|right each on "
+              "half a sphere (vr180)" },
+    { .name = "--fov",
+      .type = SC_REAL,
+      .group = STEREO,
+      OUT(fov),
+      .max = 120,
+      .unit = "degrees",
+      .help = "how wide the picture was taken, or is to look: its width on vr180's sphere, and what Apple's "
+              "players "
+              "are told (hfov). 0: 90 in vr180, and nothing is told" },
     { .name = "--stereo-tags",
       .type = SC_CHOICE,
       .group = STEREO,

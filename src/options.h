@@ -11,12 +11,15 @@ typedef enum sc_progress_mode { SC_PROGRESS_LINE, SC_PROGRESS_JSON, SC_PROGRESS_
 
 typedef enum sc_help_form { SC_HELP_SHORT = 1, SC_HELP_FULL, SC_HELP_MAN, SC_HELP_COMPLETION } sc_help_form;
 
+typedef enum sc_naming { SC_NAMING_IW3, SC_NAMING_PLEX, SC_NAMING_NONE } sc_naming;
+
 enum { SC_MAX_INPUTS = 4096 }; /* named one by one; a folder or a list may hold more */
 
 typedef struct sc_options { /* the settings and what only the command line needs */
     sc_settings set;
     int progress;  /* sc_progress_mode */
     int log_level; /* sc_log_level */
+    int naming;    /* sc_naming: what is added to names that are made up */
     int help;      /* 0 or sc_help_form */
     int version, print_config, info, bench, recursive;
     const char *report;               /* of --bench */

@@ -4,25 +4,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What players look for in a file's name to find the layout (iw3's names; Pigasus wants LRF, SKYBOX Full_SBS,
- * DeoVR LR). */
-static const char *const layout_suffix[] = {
-    [SC_LAYOUT_SBS] = "_LRF_Full_SBS",
-    [SC_LAYOUT_HSBS] = "_LR",
-    [SC_LAYOUT_TAB] = "_TBF_fulltb",
-    [SC_LAYOUT_HTAB] = "_TB",
-    [SC_LAYOUT_CROSS] = "_RLF_cross",
-    [SC_LAYOUT_LEFT] = "_left",
-    [SC_LAYOUT_RIGHT] = "_right",
-    [SC_LAYOUT_SEQUENTIAL] = "_sequential",
-    [SC_LAYOUT_INTERLACED] = "_rows",
-    [SC_LAYOUT_DUBOIS] = "_redcyan_dubois",
-    [SC_LAYOUT_REDCYAN] = "_redcyan_color",
-    [SC_LAYOUT_HALFCOLOR] = "_redcyan_half-color",
-    [SC_LAYOUT_WIMMER] = "_redcyan_wimmer",
-    [SC_LAYOUT_GRAY] = "_redcyan_gray",
-    [SC_LAYOUT_RGBD] = "_RGBD",
+/* What players look for in a file's name to find the layout. iw3's names: Pigasus wants LRF, SKYBOX Full_SBS,
+ * DeoVR LR. Media servers want 3D and a word beside it, and know but the common layouts. */
+static const struct {
+    const char *iw3, *plex;
+} suffixes[SC_LAYOUTS] = {
+    [SC_LAYOUT_SBS] = { "_LRF_Full_SBS", ".3D.FSBS" },
+    [SC_LAYOUT_HSBS] = { "_LR", ".3D.HSBS" },
+    [SC_LAYOUT_TAB] = { "_TBF_fulltb", ".3D.FTAB" },
+    [SC_LAYOUT_HTAB] = { "_TB", ".3D.HTAB" },
+    [SC_LAYOUT_CROSS] = { "_RLF_cross" },
+    [SC_LAYOUT_LEFT] = { "_left" },
+    [SC_LAYOUT_RIGHT] = { "_right" },
+    [SC_LAYOUT_SEQUENTIAL] = { "_sequential" },
+    [SC_LAYOUT_INTERLACED] = { "_rows" },
+    [SC_LAYOUT_DUBOIS] = { "_redcyan_dubois" },
+    [SC_LAYOUT_REDCYAN] = { "_redcyan_color" },
+    [SC_LAYOUT_HALFCOLOR] = { "_redcyan_half-color" },
+    [SC_LAYOUT_WIMMER] = { "_redcyan_wimmer" },
+    [SC_LAYOUT_GRAY] = { "_redcyan_gray" },
+    [SC_LAYOUT_RGBD] = { "_RGBD" },
+    [SC_LAYOUT_VR180] = { "_180x180_LR" },
 };
+
+static const char *suffix_of(const sc_options *o, int layout)
+{
+    if (o->naming == SC_NAMING_NONE)
+        return "";
+    return o->naming == SC_NAMING_PLEX && suffixes[layout].plex ? suffixes[layout].plex
+                                                                : suffixes[layout].iw3;
+}
 
 /* A plain decimal number and nothing after it. Not strtod(), which obeys the locale and takes "inf" and
  * "0x1p3". */
@@ -360,7 +371,7 @@ int sc_options_name_output(sc_options *o, int k, const char *folder, char *error
     const char *dot = strrchr(name, '.');
     const size_t stem = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     const char *ext = name[stem] && find_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
-    const char *suffix = layout_suffix[o->set.output[k].layout];
+    const char *suffix = suffix_of(o, o->set.output[k].layout);
     const int beside = folder ? (int)strlen(folder) : (int)(name - in);
     const bool parted = folder && beside && folder[beside - 1] != '/';
 
@@ -374,6 +385,8 @@ int sc_options_name_output(sc_options *o, int k, const char *folder, char *error
     for (char *c = o->named[k] + at; *c; c++)
         if (strchr("\\:*?\"<>|", *c)) /* what SMB shares refuse */
             *c = '_';
+    if (!strcmp(o->named[k], in))
+        return complain(error, size, "--naming none: \"%s\" would be the input itself, name an output", in);
     o->set.output[k].path = o->named[k];
     return 0;
 }

@@ -53,6 +53,7 @@ typedef enum sc_layout {
     SC_LAYOUT_WIMMER,     /* the same, with the left eye's green and blue as red */
     SC_LAYOUT_GRAY,       /* both eyes as grey */
     SC_LAYOUT_RGBD,       /* left | disparity as grey */
+    SC_LAYOUT_VR180,      /* left | right, each on half a sphere around the viewer */
     SC_LAYOUTS,
 } sc_layout;
 
@@ -81,6 +82,7 @@ typedef struct sc_output {
     const char *path; /* may be NULL if everything is discarded */
     int layout;       /* sc_layout */
     int stereo_tags;  /* 1: players are told of the layout */
+    double fov;       /* degrees that the picture's width covers; 0 = not known, 90 in VR180 */
     const char *codec_video, *codec_audio, *preset, *pix_fmt;
     double crf; /* negative = the encoder's own default */
 } sc_output;

@@ -18,6 +18,7 @@ static const sc_part parts[SC_LAYOUTS][2] = {
     [SC_LAYOUT_WIMMER] = { SC_PART_WIMMER },
     [SC_LAYOUT_GRAY] = { SC_PART_GRAY },
     [SC_LAYOUT_RGBD] = { SC_PART_LEFT, SC_PART_DISPARITY },
+    [SC_LAYOUT_VR180] = { SC_PART_LEFT, SC_PART_RIGHT },
 };
 
 /* Luma of BT.601, which the makers of these anaglyphs use. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arrange.h"
+#include "sphere.h"
 #include "stages.h"
 #include "../layouts.h"
 #include "../ops.h"
@@ -18,6 +19,7 @@ typedef struct picture { /* of one output */
     int width, height;    /* of the film's frames */
     int pitch_x, pitch_y; /* from one eye to the next: its size, padded where chroma cannot be cut */
     AVFrame *eye;         /* shape of one eye */
+    sc_sphere *sphere;    /* or NULL */
 } picture;
 
 typedef struct layout {
@@ -37,9 +39,9 @@ static int half(int size)
     return FFALIGN((size + 1) / 2, 2);
 }
 
-void sc_layout_size(int kind, const sc_video_info *v, int *w, int *h, AVRational *sar)
+void sc_layout_size(const sc_output *o, const sc_video_info *v, int *w, int *h, AVRational *sar)
 {
-    const sc_grid *s = &sc_grids[kind];
+    const sc_grid *s = &sc_grids[o->layout];
     const AVRational square = { 1, 1 }, from = v->sar.num ? v->sar : square;
 
     *w = s->columns * (s->half && s->columns > 1 ? half(v->width) : v->width);
@@ -49,16 +51,22 @@ void sc_layout_size(int kind, const sc_video_info *v, int *w, int *h, AVRational
      * for. */
     if (s->half && (*w != v->width || *h != v->height))
         *sar = av_mul_q(from, av_mul_q((AVRational){ v->width, *w }, (AVRational){ *h, v->height }));
+    if (s->sphere) {
+        *h = sc_sphere_size(v, o->fov);
+        *w = s->columns * *h;
+        *sar = square;
+    }
 }
 
-/* Draws one part of f like `shape`, in the arena. */
+/* Draws one part of f like `shape`, in the arena; on a sphere unless that is NULL. */
 static sc_pixels draw(sc_exec *x, const AVFrame *shape, const sc_video_info *v, const sc_frame *f,
-                      sc_part part)
+                      sc_part part, const sc_sphere *sphere)
 {
     /* Made pictures lie between codes; dithering keeps what lies on one. */
-    sc_image_out_args a = { .x = sc_arrange_resized(x, sc_arrange(x, f, part), shape->width, shape->height),
-                            .dither = true };
+    sc_image_out_args a = { .x = sc_arrange(x, f, part), .dither = true };
 
+    a.x =
+        sphere ? sc_sphere_project(x, sphere, a.x) : sc_arrange_resized(x, a.x, shape->width, shape->height);
     sc_pixels_new(x, &a.px, shape, v);
     sc_image_out_into(x, &a);
     return a.px;
@@ -137,10 +145,10 @@ static int lay_out(const layout *l, const picture *p, const sc_frame *f, AVFrame
     for (int i = 0; i < 2 && p->part[i] != SC_PART_NONE; i++) {
         const sc_mark m = sc_push(x);
 
-        if (same && sc_arrange_is_source(f, p->part[i])) { /* the source's own codes */
+        if (same && !p->sphere && sc_arrange_is_source(f, p->part[i])) { /* the source's own codes */
             place(p, *stereo, f->src, i);
         } else {
-            const sc_pixels px = draw(x, p->eye, l->c->video, f, p->part[i]);
+            const sc_pixels px = draw(x, p->eye, l->c->video, f, p->part[i], p->sphere);
             sc_pixels_download(x, *stereo, left_of(p, i), top_of(p, i), &px);
         }
         sc_pop(x, m);
@@ -160,7 +168,7 @@ static int export_disparity(const layout *l, const sc_frame *f, AVFrame **out)
     SC_TRY(
         sc_picture_new(l->c->pools, out, AV_PIX_FMT_GRAY16LE, l->sidecar->width, l->sidecar->height, ALIGN));
     SC_TRY(av_frame_copy_props(*out, f->src));
-    const sc_pixels px = draw(x, l->sidecar, &l->sidecar_info, f, SC_PART_DISPARITY);
+    const sc_pixels px = draw(x, l->sidecar, &l->sidecar_info, f, SC_PART_DISPARITY, NULL);
     sc_pixels_download(x, *out, 0, 0, &px);
     (*out)->pts = f->pts;
 fail:
@@ -228,11 +236,11 @@ static void measure(sc_exec *x, void *arg)
 
     for (int k = 0; k < l->c->set->outputs; k++)
         for (int i = 0; i < 2 && l->picture[k].part[i] != SC_PART_NONE; i++) {
-            draw(x, l->picture[k].eye, l->c->video, &f, l->picture[k].part[i]);
+            draw(x, l->picture[k].eye, l->c->video, &f, l->picture[k].part[i], l->picture[k].sphere);
             sc_pop(x, m);
         }
     if (l->sidecar)
-        draw(x, l->sidecar, &l->sidecar_info, &f, SC_PART_DISPARITY);
+        draw(x, l->sidecar, &l->sidecar_info, &f, SC_PART_DISPARITY, NULL);
     sc_pop(x, m);
 }
 
@@ -241,24 +249,26 @@ static void layout_close(sc_stage *stage)
     layout *l = (layout *)stage;
 
     for (int i = 0; i < SC_MAX_OUTPUTS; i++)
-        av_frame_free(&l->picture[i].eye);
+        av_frame_free(&l->picture[i].eye), sc_sphere_close(&l->picture[i].sphere);
     av_frame_free(&l->sidecar);
     sc_frame_clear(&l->ahead);
     free(l);
 }
 
-static int open_picture(picture *p, int kind, const sc_video_info *v, enum AVPixelFormat format)
+static int open_picture(picture *p, const sc_context *c, const sc_output *o, enum AVPixelFormat format)
 {
     AVRational sar;
     int ret;
 
-    p->grid = &sc_grids[kind];
-    p->part = sc_arrange_parts(kind);
+    p->grid = &sc_grids[o->layout];
+    p->part = sc_arrange_parts(o->layout);
     p->format = format;
-    sc_layout_size(kind, v, &p->width, &p->height, &sar);
+    sc_layout_size(o, c->video, &p->width, &p->height, &sar);
     SC_TRY(sc_shape_new(&p->eye, format, p->width / p->grid->columns, p->height / p->grid->rows));
-    sc_writer_eyes(kind, format, &p->width, &p->height, &p->pitch_x, &p->pitch_y);
+    sc_writer_eyes(o->layout, format, &p->width, &p->height, &p->pitch_x, &p->pitch_y);
     p->height *= p->grid->frames; /* the writer takes them apart */
+    if (p->grid->sphere)
+        SC_TRY(sc_sphere_open(&p->sphere, c, o->fov));
 fail:
     return ret;
 }
@@ -274,7 +284,7 @@ int sc_layout_open(sc_stage **out, const sc_context *c, sc_stage *from, const en
     l->stage = (sc_stage){ .next = layout_next, .close = layout_close, .name = "layout", .from = from };
     l->c = c;
     for (int i = 0; i < c->set->outputs; i++)
-        SC_TRY(open_picture(&l->picture[i], c->set->output[i].layout, v, format[i]));
+        SC_TRY(open_picture(&l->picture[i], c, &c->set->output[i], format[i]));
     if (c->set->export_depth) {
         l->sidecar_info = (sc_video_info){
             .width = v->width, .height = v->height, .format = AV_PIX_FMT_GRAY16LE, .range = AVCOL_RANGE_JPEG

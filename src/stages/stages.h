@@ -49,7 +49,7 @@ int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from, /* -> ster
                    const enum AVPixelFormat *format);                 /* of each output's */
 
 /* The laid-out size and sample aspect for a source, before anything is opened. */
-void sc_layout_size(int layout, const sc_video_info *v, int *w, int *h, AVRational *sar);
+void sc_layout_size(const sc_output *o, const sc_video_info *v, int *w, int *h, AVRational *sar);
 
 /* Colour match (match.c), used by inpaint. A network renders the whole right eye, so what it makes of the
  * pixels that were really seen tells how its colours are off: gain and shift of each channel of L*a*b*, so

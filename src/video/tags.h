@@ -10,14 +10,14 @@
 /* MP4, QuickTime and their kin. */
 bool sc_tags_is_mov(const AVOutputFormat *of);
 
-/* For the muxer: Matroska's StereoMode and MP4's st3d. */
+/* For the muxer: Matroska's StereoMode and Projection, st3d of MP4 files that are made of fragments. */
 int sc_tags_stream(AVStream *st, const AVOutputFormat *of, const sc_writer_options *o);
 
 /* For the encoder, which makes H.264's frame packing message of it. The source's own word is removed. */
 int sc_tags_frame(AVFrame *f, const sc_writer_options *o);
 
-/* For the finished file, whose film is stream `film`: st3d where it is missing, Apple's vexu. A file that
- * cannot take them gets a warning; what else goes wrong is AVERROR, not logged. */
+/* For the finished file, whose film is stream `film`: st3d, sv3d, Apple's vexu and hfov, which replace the
+ * muxer's own. A file that cannot take them gets a warning; what else goes wrong is AVERROR, not logged. */
 int sc_tags_finish(const char *path, const AVOutputFormat *of, int film, const sc_writer_options *o,
                    const sc_logger *log);
 

@@ -21,6 +21,7 @@ typedef struct sc_writer_options {
     int layout;       /* sc_layout */
     bool stereo_tags; /* whether players are told of it */
     int made;         /* sc_view: the eye that is not the better one */
+    double fov;       /* degrees of the picture's width, 0 = not known */
     void (*written)(void *opaque, int64_t frames,
                     int64_t pts); /* after each frame; NULL = none. Writer's thread. */
     void *opaque;

@@ -308,6 +308,53 @@ static void test_mirrored_view(void **state)
     film_free(&depth_m);
 }
 
+/* On the sphere: a picture whose red grows to the right and whose green grows downwards tells from where each
+ * pixel was taken. Such ramps are exact under any interpolation but for the curve between two samples. */
+static void test_vr180(void **state)
+{
+    /* The source's codes are rounded, which either pass makes up to 1.25 times as much (Catmull-Rom's
+     * weights); a line between two samples departs from the curve by up to 1 / (8 * distance) pixel in either
+     * pass. */
+    const double rounded = 0.5 * 1.25 * 1.25, curved = 2 * 2 / (8 * 80.0);
+    const double pi = acos(-1), slope_x = 1.5, slope_y = 2, fov[] = { 90, 60 };
+    const bench *b = *state;
+    film_render(b, "ramp.mkv", &room, 0, 1, "format=gbrp,geq=r=X*1.5:g=Y*2:b=200,format=bgr0", false);
+    film_render(b, "near.mkv", &room, 0, 1, "geq=lum=0", true);
+    for (int i = 0; i < 2; i++) {
+        char options[256];
+        snprintf(options, sizeof options,
+                 "-y -c:v ffv1 --depth @near.mkv --max-disparity 0 --layout vr180 --fov %g", fov[i]);
+        assert_int_equal(film_convert(b, "ramp.mkv", "sphere.mkv", options, 0), 0);
+        film made = film_read(b, "sphere.mkv", "format=gbrp");
+        const AVFrame *f = made.frame[0];
+        const int n = f->height;
+        const double away = W / 2.0 / tan(fov[i] / 2 * pi / 180);
+        int inside = 0, outside = 0;
+        assert_int_equal(f->width, 2 * n);
+        assert_true(fabs(n - pi * away) <= 8); /* a multiple of 16 at which the middle keeps its size */
+        for (int y = 0; y < n; y++)
+            for (int x = 0; x < 2 * n; x++) {
+                const double longitude = ((x % n + 0.5) / n - 0.5) * pi,
+                             latitude = ((y + 0.5) / n - 0.5) * pi;
+                const double column = away * tan(longitude) + (W - 1) / 2.0;
+                const double row = away * tan(latitude) / cos(longitude) + (H - 1) / 2.0;
+                if (column >= 1 && column <= W - 2 && row >= 1 && row <= H - 2) {
+                    const double tolerance = ROUNDING + rounded + curved;
+                    expect_near("vr180", x, y, 0, code(f, x, y, 0), slope_x * column, tolerance);
+                    expect_near("vr180", x, y, 1, code(f, x, y, 1), slope_y * row, tolerance);
+                    expect_near("vr180", x, y, 2, code(f, x, y, 2), 200, ROUNDING);
+                    inside++;
+                } else if (column < -2 || column > W + 1 || row < -2 || row > H + 1) {
+                    for (int c = 0; c < 3; c++)
+                        expect_near("vr180, outside", x, y, c, code(f, x, y, c), 0, 0);
+                    outside++;
+                }
+            }
+        assert_true(inside > n * n / 10 && outside > n * n / 10);
+        film_free(&made);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -318,8 +365,11 @@ int main(int argc, char **argv)
     mkdir(b.folder, 0777);
     av_log_set_level(AV_LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(test_arrangements, &b),     cmocka_unit_test_prestate(test_rgbd, &b),
-        cmocka_unit_test_prestate(test_sequential_times, &b), cmocka_unit_test_prestate(test_views, &b),
+        cmocka_unit_test_prestate(test_arrangements, &b),
+        cmocka_unit_test_prestate(test_rgbd, &b),
+        cmocka_unit_test_prestate(test_sequential_times, &b),
+        cmocka_unit_test_prestate(test_vr180, &b),
+        cmocka_unit_test_prestate(test_views, &b),
         cmocka_unit_test_prestate(test_mirrored_view, &b),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,29 @@ convert odd.mp4 odd_LR.mp4 --depth odd/depth.mkv --layout hsbs
 check "hsbs, odd half" "128,72,63:64,7:4" \
     "$(stream odd_LR.mp4 stream=width,height,sample_aspect_ratio,display_aspect_ratio)"
 check "sequential, rate" "50/1" "$(stream sequential.mp4 stream=r_frame_rate)"
+# Half a sphere: 0.25 of the whole is missing left and right, in 32 bits after the point.
+make sphere.mkv --layout vr180
+make sphere.mp4 --layout vr180
+make sphere.mov --layout vr180
+expected="st3d 13 0000000002
+sv3d 94 
+sv3d/svhd 26 00000000$(printf stereocrafter | od -An -tx1 | tr -d ' \n')00
+sv3d/proj 60 
+sv3d/proj/prhd 24 00000000000000000000000000000000
+sv3d/proj/equi 28 0000000000000000000000004000000040000000
+vexu 90 
+$(vexu 03 $side | tail -n +2)
+vexu/proj 24 
+vexu/proj/prji 16 00000000$(printf hequ | od -An -tx1 | tr -d ' \n')
+hfov 12 $(printf %08x 180000)"
+check "vr180, MP4's boxes" "$expected" "$(entry sphere.mp4)"
+check "vr180, QuickTime's boxes" "$expected" "$(entry sphere.mov)"
+for file in sphere.mkv sphere.mp4; do
+    check "vr180, $file" "side by side,tiled equirectangular" \
+        "$(stream $file stream_side_data=type,projection)"
+done
+make view.mp4 --fov 63.5
+check "field of view" "hfov 12 $(printf %08x 63500)" "$(entry view.mp4 | grep hfov)"
 # The better eye is the one that was not made.
 for view in right:01 left:02 both:00; do
     make view.mp4 --synthetic-view ${view%:*}

@@ -109,7 +109,7 @@ static void mistakes(void **state)
     expect_error("a b --inpaint-tile 1000", "--inpaint-tile: \"1000\" is not a multiple of 64 (pixels)");
     expect_error("a b --layout 3d",
                  "--layout: \"3d\" is not one of sbs, hsbs, tab, htab, cross, left, right, "
-                 "sequential, interlaced, dubois, redcyan, halfcolor, wimmer, gray, rgbd");
+                 "sequential, interlaced, dubois, redcyan, halfcolor, wimmer, gray, rgbd, vr180");
     expect_error("a b --stereo-tags no", "--stereo-tags: \"no\" is not one of off, on");
     expect_error("a b -ss soon", "-ss: \"soon\" is not a time (seconds, h:m:s.ms or 1500ms)");
     expect_error("a b --max-disparty 2", "unknown option --max-disparty: did you mean --max-disparity?");
@@ -212,12 +212,19 @@ static void outputs(void **state)
         { "dir/what?:now.mp4 --layout cross", "dir/what__now_RLF_cross.mp4" },
         { ".hidden --layout dubois", ".hidden_redcyan_dubois.mkv" },
         { "../x.mp4 --layout rgbd", "../x_RGBD.mp4" },
+        { "x.mkv --layout vr180", "x_180x180_LR.mkv" },
+        { "x.mkv --layout gray", "x_redcyan_gray.mkv" },
+        { "x.mkv --naming plex", "x.3D.FSBS.mkv" },
+        { "x.mkv --naming plex --layout htab", "x.3D.HTAB.mkv" },
+        { "x.mkv --naming plex --layout vr180", "x_180x180_LR.mkv" },
+        { "x.webm --naming none", "x.mkv" },
     };
     (void)state;
     for (int i = 0; i < SC_COUNT(cases); i++) {
         assert_int_equal(parse(cases[i][0]), 0);
         assert_string_equal(o.set.output[0].path, cases[i][1]);
     }
+    expect_error("x.mkv --naming none", "--naming none: \"x.mkv\" would be the input itself, name an output");
     expect_error("folder/", "\"folder/\" is not a file: name an output too");
 }
 

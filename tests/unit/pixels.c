@@ -141,9 +141,10 @@ static void layout_sizes(void **state)
     };
     for (int i = 0; i < SC_COUNT(rows); i++) {
         const sc_video_info v = { .width = rows[i].w, .height = rows[i].h, .sar = { 12, 11 } };
+        const sc_output o = { .layout = rows[i].layout };
         AVRational sar;
         int w, h;
-        sc_layout_size(rows[i].layout, &v, &w, &h, &sar);
+        sc_layout_size(&o, &v, &w, &h, &sar);
         assert_int_equal(w, rows[i].out_w);
         assert_int_equal(h, rows[i].out_h);
         assert_int_equal(av_cmp_q(sar, (AVRational){ rows[i].sar_num, rows[i].sar_den }), 0);
