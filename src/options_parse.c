@@ -9,22 +9,22 @@
 static const struct {
     const char *iw3, *plex;
 } suffixes[SC_LAYOUTS] = {
-    [SC_LAYOUT_SBS] = { "_LRF_Full_SBS", ".3D.FSBS" },
-    [SC_LAYOUT_HSBS] = { "_LR", ".3D.HSBS" },
-    [SC_LAYOUT_TAB] = { "_TBF_fulltb", ".3D.FTAB" },
-    [SC_LAYOUT_HTAB] = { "_TB", ".3D.HTAB" },
-    [SC_LAYOUT_CROSS] = { "_RLF_cross" },
-    [SC_LAYOUT_LEFT] = { "_left" },
-    [SC_LAYOUT_RIGHT] = { "_right" },
-    [SC_LAYOUT_SEQUENTIAL] = { "_sequential" },
-    [SC_LAYOUT_INTERLACED] = { "_rows" },
-    [SC_LAYOUT_DUBOIS] = { "_redcyan_dubois" },
-    [SC_LAYOUT_REDCYAN] = { "_redcyan_color" },
-    [SC_LAYOUT_HALFCOLOR] = { "_redcyan_half-color" },
-    [SC_LAYOUT_WIMMER] = { "_redcyan_wimmer" },
-    [SC_LAYOUT_GRAY] = { "_redcyan_gray" },
-    [SC_LAYOUT_RGBD] = { "_RGBD" },
-    [SC_LAYOUT_VR180] = { "_180x180_LR" },
+    [SC_LAYOUT_SBS] = { .iw3 = "_LRF_Full_SBS", .plex = ".3D.FSBS" },
+    [SC_LAYOUT_HSBS] = { .iw3 = "_LR", .plex = ".3D.HSBS" },
+    [SC_LAYOUT_TAB] = { .iw3 = "_TBF_fulltb", .plex = ".3D.FTAB" },
+    [SC_LAYOUT_HTAB] = { .iw3 = "_TB", .plex = ".3D.HTAB" },
+    [SC_LAYOUT_CROSS] = { .iw3 = "_RLF_cross" },
+    [SC_LAYOUT_LEFT] = { .iw3 = "_left" },
+    [SC_LAYOUT_RIGHT] = { .iw3 = "_right" },
+    [SC_LAYOUT_SEQUENTIAL] = { .iw3 = "_sequential" },
+    [SC_LAYOUT_INTERLACED] = { .iw3 = "_rows" },
+    [SC_LAYOUT_DUBOIS] = { .iw3 = "_redcyan_dubois" },
+    [SC_LAYOUT_REDCYAN] = { .iw3 = "_redcyan_color" },
+    [SC_LAYOUT_HALFCOLOR] = { .iw3 = "_redcyan_half-color" },
+    [SC_LAYOUT_WIMMER] = { .iw3 = "_redcyan_wimmer" },
+    [SC_LAYOUT_GRAY] = { .iw3 = "_redcyan_gray" },
+    [SC_LAYOUT_RGBD] = { .iw3 = "_RGBD" },
+    [SC_LAYOUT_VR180] = { .iw3 = "_180x180_LR" },
 };
 
 static const char *suffix_of(const sc_options *o, int layout)

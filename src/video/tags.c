@@ -20,14 +20,14 @@ static const struct tag {
     int st3d;                 /* Spherical Video V2 RFC, stereo_mode; 0 = none */
     const char *packing;      /* Apple's pkin */
 } tags[SC_LAYOUTS] = {
-    [SC_LAYOUT_SBS] = { AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
-    [SC_LAYOUT_HSBS] = { AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
-    [SC_LAYOUT_TAB] = { AV_STEREO3D_TOPBOTTOM, .st3d = 1, .packing = "over" },
-    [SC_LAYOUT_HTAB] = { AV_STEREO3D_TOPBOTTOM, .st3d = 1, .packing = "over" },
-    [SC_LAYOUT_CROSS] = { AV_STEREO3D_SIDEBYSIDE, .inverted = true, .st3d = 4, .packing = "side" },
-    [SC_LAYOUT_VR180] = { AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
-    [SC_LAYOUT_SEQUENTIAL] = { AV_STEREO3D_FRAMESEQUENCE, .not_in_files = true },
-    [SC_LAYOUT_INTERLACED] = { AV_STEREO3D_LINES },
+    [SC_LAYOUT_SBS] = { .type = AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
+    [SC_LAYOUT_HSBS] = { .type = AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
+    [SC_LAYOUT_TAB] = { .type = AV_STEREO3D_TOPBOTTOM, .st3d = 1, .packing = "over" },
+    [SC_LAYOUT_HTAB] = { .type = AV_STEREO3D_TOPBOTTOM, .st3d = 1, .packing = "over" },
+    [SC_LAYOUT_CROSS] = { .type = AV_STEREO3D_SIDEBYSIDE, .inverted = true, .st3d = 4, .packing = "side" },
+    [SC_LAYOUT_VR180] = { .type = AV_STEREO3D_SIDEBYSIDE, .st3d = 2, .packing = "side" },
+    [SC_LAYOUT_SEQUENTIAL] = { .type = AV_STEREO3D_FRAMESEQUENCE, .not_in_files = true },
+    [SC_LAYOUT_INTERLACED] = { .type = AV_STEREO3D_LINES },
 };
 
 bool sc_tags_is_mov(const AVOutputFormat *of)
