@@ -22,8 +22,9 @@ from torch import Tensor
 from degrade import degrade
 from generator import Generator
 from losses import depth_scores, fit
-from network import DepthNet, load_weights
+from network import DepthNet, FillNet, load_weights
 from sheets import heat, save_sheet, tone
+from tasks import FillTask
 from warp import match, psnr, right_eye, siou, ssim
 
 SHORT_SIDE, STEP = 192, 16  # the program's --depth-size, and the network's
@@ -124,7 +125,7 @@ def compare_pairs(networks: Networks, generator: Generator, count: int) -> Score
         first = generator.render(scenes, height, width, grid=1)
         near = first.disparity.flatten(1).sort(1)[0][:, int(0.97 * height * width)].clamp_min(1e-4)
         widest = torch.from_numpy(random.uniform(0.02, 0.04, n)).float().to(near.device) * width
-        tan = scenes[:, 48:52].contiguous().view(torch.float32)[:, 0]  # Camera.tan_x
+        tan = generator.tan_x(scenes)
         eye = widest * 2 * tan / width / near
         which = torch.arange(n, device=near.device).repeat(2)
         views = generator.render(scenes, height, width, which, torch.cat([0 * eye, eye]))
@@ -139,6 +140,32 @@ def compare_pairs(networks: Networks, generator: Generator, count: int) -> Score
             parts.setdefault(name, []).append((n, row))
     table = {name: mean_scores(rows) for name, rows in parts.items()}
     print_table(f"right eyes of {count} fresh scenes", table)
+    return table
+
+
+@torch.no_grad()
+def compare_fills(networks: dict[str, FillNet], generator: Generator, count: int, sheet: pathlib.Path) -> Scores:
+    """Holes of fresh rendered pairs with exact disparity: background extension, and what the networks make of it."""
+    height, width = 192, 320
+    task = FillTask(generator.device)
+    parts: dict[str, list] = {}
+    rows: list[Tensor] = []
+    for begin in range(0, count, 16):
+        n = min(16, count - begin)
+        colour, disparity = task.render(generator, np.arange(n, dtype=np.uint64) + 3 * FRESH + begin, (height, width))
+        left, right = tone(torch.cat([colour[:, 0, 0], colour[:, 0, 1]], -1)).chunk(2, -1)
+        filled, behind, hole = right_eye(left, disparity[:, 0])
+        made = {"extension": filled}
+        made |= {name: network(filled, hole.float(), behind / width).float() for name, network in networks.items()}
+        for name, picture in made.items():
+            parts.setdefault(name, []).append((n, eye_scores(picture, hole, right, left)))
+        if begin < 64:
+            shown = [right * ~hole[:, None], filled, *(made[name] for name in networks), right]
+            rows += [row[k : k + 8] for k in range(0, n - 7, 8) for row in shown]
+    if rows:
+        save_sheet(sheet, rows)
+    table = {name: mean_scores(rows) for name, rows in parts.items()}
+    print_table(f"holes of {count} fresh scenes", table)
     return table
 
 
@@ -194,7 +221,7 @@ def evaluate_data(networks: Networks, data: pathlib.Path) -> dict[str, Scores]:
         hole = torch.zeros_like(valid)
         if name == "motorcycle":
             filled = torch.where(valid, truth, truth[valid].min())
-            hole = right_eye(left, filled)[1]
+            hole = right_eye(left, filled)[2]
         tables[name + ", right eye"] = compare_eyes(networks, left, right, truth, valid, hole)
         print_table(name + ", right eye", tables[name + ", right eye"])
     return tables

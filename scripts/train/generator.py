@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 HERE = pathlib.Path(__file__).parent
 HOST_SOURCES = ["materials.cc", "people.cc", "things.cc", "places.cc", "nature.cc", "close.cc", "special.cc", "world.cc"]
@@ -45,9 +46,9 @@ def build(gpu: bool, folder: pathlib.Path = HERE / "build") -> pathlib.Path:
 class Views:
     """n pictures: colour [n,3,H,W] linear light, disparity [n,H,W] 1/metres (0: sky), unseen [n,H,W] by the left eye."""
 
-    colour: torch.Tensor
-    disparity: torch.Tensor
-    unseen: torch.Tensor
+    colour: Tensor
+    disparity: Tensor
+    unseen: Tensor
 
 
 class Generator:
@@ -62,7 +63,7 @@ class Generator:
         names = iter(lambda i=iter(range(1000)): self.library.family_name(next(i)), None)
         self.families = [name.decode() for name in names]
 
-    def scenes(self, seeds: np.ndarray, seconds: np.ndarray, aspect: float, family: int = -1) -> torch.Tensor:
+    def scenes(self, seeds: np.ndarray, seconds: np.ndarray, aspect: float, family: int = -1) -> Tensor:
         """[n, bytes] on the device: world seeds[i] after seconds[i]."""
         n = len(seeds)
         host = torch.empty(n, self.bytes, dtype=torch.uint8, pin_memory=self.gpu)
@@ -71,8 +72,13 @@ class Generator:
                                  seconds.ctypes.data_as(ctypes.c_void_p), n, ctypes.c_float(aspect), family)
         return host.to(self.device, non_blocking=True)
 
-    def render(self, scenes: torch.Tensor, height: int, width: int, which: torch.Tensor | None = None,
-               eye: torch.Tensor | None = None, grid: int = 2) -> Views:
+    @staticmethod
+    def tan_x(scenes: Tensor) -> Tensor:
+        """[n] half the width of what is seen at distance 1: Camera.tan_x of scene.h."""
+        return scenes[:, 48:52].contiguous().view(torch.float32)[:, 0]
+
+    def render(self, scenes: Tensor, height: int, width: int, which: Tensor | None = None,
+               eye: Tensor | None = None, grid: int = 2) -> Views:
         """Picture i shows scenes[which[i]] from eye[i] metres right of the left eye; grid**2 samples a pixel."""
         if which is None:
             which = torch.arange(len(scenes), device=self.device)

@@ -1,4 +1,4 @@
-"""The built-in depth network in PyTorch, with the names under which src/nets/quick.c loads it."""
+"""The built-in networks in PyTorch. Their layers have the names under which src/nets/quick.c loads them."""
 
 import json
 import pathlib
@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDTHS = (32, 64, 128, 192)  # at 1/2, 1/4, 1/8, 1/16 of the picture
-ENCODER_BLOCKS, DECODER_BLOCKS, MIDDLE_BLOCKS, HEADS = (1, 2, 3), (1, 2, 2), 4, 6
+HEADS = 6
 
 
 class Norm(nn.LayerNorm):
@@ -57,49 +56,81 @@ class Attention(nn.Module):
 
 
 class Head(nn.Module):
-    def __init__(self, width: int):
+    def __init__(self, width: int, outputs: int):
         super().__init__()
-        self.norm, self.conv1, self.conv2 = Norm(width), conv(width, width), conv(width, 4)
+        self.norm, self.conv1, self.conv2 = Norm(width), conv(width, width), conv(width, 4 * outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pixel_shuffle(self.conv2(F.silu(self.conv1(self.norm(x)))), 2)
 
 
-class DepthNet(nn.Module):
-    """[n,3,H,W] pictures in 0..1 -> [n,H,W] inverse depth up to scale and shift. Sides are multiples of 16."""
+class UNet(nn.Module):
+    """[n,inputs,H,W] -> [n,outputs,H,W], with widths at 1/2, 1/4 ... of the picture, whose sides divide so often."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...], encoder: tuple[int, ...],
+                 decoder: tuple[int, ...], middle: int, attends: bool):
         super().__init__()
-        levels = [str(i) for i in range(1, len(WIDTHS))]
-        pairs = list(zip(levels, WIDTHS, WIDTHS[1:]))
+        pairs = [(str(i + 1), a, b) for i, (a, b) in enumerate(zip(widths, widths[1:]))]
+        last = widths[-1]
 
         def blocks(count: int, first: int, width: int) -> nn.Sequential:
             return nn.Sequential(*(Residual(width if i else first, width) for i in range(count)))
 
-        self.stem = conv(5, WIDTHS[0], 3, 2)
-        self.encoder = nn.ModuleDict({l: blocks(k, a, a) for (l, a, _), k in zip(pairs, ENCODER_BLOCKS)})
+        self.stem = conv(inputs, widths[0], 3, 2)
+        self.encoder = nn.ModuleDict({l: blocks(k, a, a) for (l, a, _), k in zip(pairs, encoder)})
         self.down = nn.ModuleDict({l: conv(a, b, 3, 2) for l, a, b in pairs})
-        self.middle = nn.Sequential(*(m for _ in range(MIDDLE_BLOCKS)
-                                      for m in (Residual(WIDTHS[-1], WIDTHS[-1]), Attention(WIDTHS[-1]))))
+        self.middle = nn.Sequential(*(m for _ in range(middle)
+                                      for m in (Residual(last, last), *([Attention(last)] if attends else []))))
         self.up = nn.ModuleDict({l: conv(b, a, 1) for l, a, b in pairs})
-        self.decoder = nn.ModuleDict({l: blocks(k, 2 * a, a) for (l, a, _), k in zip(pairs, DECODER_BLOCKS)})
-        self.head = Head(WIDTHS[0])
+        self.decoder = nn.ModuleDict({l: blocks(k, 2 * a, a) for (l, a, _), k in zip(pairs, decoder)})
+        self.head = Head(widths[0], outputs)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        n, _, height, width = picture.shape
-        y = torch.linspace(-1, 1, height, device=picture.device).view(1, 1, -1, 1).expand(n, 1, height, width)
-        x = torch.linspace(-1, 1, width, device=picture.device).view(1, 1, 1, -1).expand(n, 1, height, width)
-        t = self.stem(torch.cat([2 * picture - 1, y, x], 1).contiguous(memory_format=torch.channels_last))
+    def encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        t = self.stem(x.contiguous(memory_format=torch.channels_last))
         skips = []
         for level, encoder in self.encoder.items():
             t = encoder(t)
             skips.append(t)
             t = self.down[level](t)
+        return t, skips
+
+    def run(self, x: Tensor) -> Tensor:
+        t, skips = self.encode(x)
         t = self.middle(t)
         for level in reversed(list(self.decoder)):
             t = F.interpolate(self.up[level](t), scale_factor=2.0, mode="nearest")
             t = self.decoder[level](torch.cat([t, skips.pop()], 1))
-        return self.head(t)[:, 0]
+        return self.head(t)
+
+
+class DepthNet(UNet):
+    """[n,3,H,W] pictures in 0..1 -> [n,H,W] inverse depth up to scale and shift. Sides are multiples of 16."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 1, (32, 64, 128, 192), (1, 2, 3), (1, 2, 2), 4, True)
+
+    @staticmethod
+    def inputs(picture: Tensor) -> Tensor:
+        n, _, height, width = picture.shape
+        y = torch.linspace(-1, 1, height, device=picture.device).view(1, 1, -1, 1).expand(n, 1, height, width)
+        x = torch.linspace(-1, 1, width, device=picture.device).view(1, 1, 1, -1).expand(n, 1, height, width)
+        return torch.cat([2 * picture - 1, y, x], 1)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return self.run(self.inputs(picture))[:, 0]
+
+
+class FillNet(UNet):
+    """Corrects background extension. filled [n,3,H,W] in 0..1, hole [n,H,W] 0..1, disparity [n,H,W] in widths, of the
+    right eye -> pictures that differ from filled in holes alone. Sides are multiples of 8."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 3, (24, 48, 96), (1, 2), (1, 2), 4, False)
+        quiet(self.head.conv2)  # at first the extension as it is
+
+    def forward(self, filled: Tensor, hole: Tensor, disparity: Tensor) -> Tensor:
+        change = self.run(torch.cat([2 * filled - 1, hole[:, None], 20 * disparity[:, None]], 1))
+        return filled + hole[:, None] * change
 
 
 def save_weights(path: pathlib.Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -27,21 +27,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from degrade import degrade
-from evaluate import compare_on_scenes
-from generator import Generator, Views
-from losses import depth_loss
-from network import DepthNet, load_weights, save_weights
+from evaluate import compare_fills, compare_on_scenes
+from generator import Generator
+from network import load_weights, save_weights
+from tasks import COMMITTED, TASKS, DepthTask, FillTask, Shape
 
-# Each process keeps one picture shape, or few: a compiled step is good for one shape. About 62,000 pixels each.
-SHAPES = [(192, 336), (192, 256), (192, 320), (336, 192), (192, 336), (208, 272), (176, 416), (224, 304)]
-PIXELS = 64 * 192 * 320  # of a batch of one process; each scene is there twice
 RATE, WARMUP, DECAY_FROM, WEIGHT_DECAY = 1.5e-3, 400, 0.35, 0.03
-TWINS = 0.2  # weight of the difference between the depths of two photographs of one scene
 
 
 @dataclass
 class Job:
+    network: str
     hours: float
     out: pathlib.Path
     start: pathlib.Path | None
@@ -60,20 +56,16 @@ class Pool:
     """Rendered scenes of one shape, drawn from at random while a thread renders the next ones beside the training.
 
     The training never waits for the renderer, except at the beginning: where it is the faster of the two, scenes come
-    back more often. A scene that is back looks different each time (degrade.py), and is replaced by the oldest-first
-    rule after SIZE newer ones."""
+    back more often. A scene that is back looks different each time, and gives way after SIZE newer ones."""
 
     SIZE, LEAST, ROUND = 3072, 256, 32
 
-    def __init__(self, generator: Generator, shape: tuple[int, int], seed: int):
-        self.generator, self.shape, self.seed = generator, shape, seed
-        self.rendered = 0
+    def __init__(self, task: DepthTask | FillTask, generator: Generator, shape: Shape, seed: int):
+        self.task, self.generator, self.shape, self.seed = task, generator, shape, seed
         size, least, count = (self.SIZE, self.LEAST, self.ROUND) if generator.gpu else (32, 4, 4)
-        self.count, self.size, self.least = count, size, least
-        height, width = shape
-        kind = torch.float16 if generator.gpu else torch.float32
-        self.colour = torch.empty(size, 3, height, width, dtype=kind, device=generator.device)
-        self.disparity = torch.empty(size, height, width, device=generator.device)
+        self.size, self.least, self.count = size, least, count
+        self.rendered = 0
+        self.items: list[Tensor] = []
         self.ready: queue.Queue = queue.Queue(maxsize=2)
         threading.Thread(target=self._work, daemon=True).start()
 
@@ -83,35 +75,32 @@ class Pool:
                 torch.cuda.set_device(self.generator.device)
                 torch.cuda.set_stream(torch.cuda.Stream())
             while True:
-                self.ready.put(self._render())
+                seeds = np.arange(self.seed, self.seed + self.count, dtype=np.uint64)
+                self.seed += self.count
+                items = self.task.render(self.generator, seeds, self.shape)
+                if self.generator.gpu:
+                    torch.cuda.current_stream().synchronize()
+                self.ready.put(items)
         except Exception as error:  # for the thread that trains: it would go on with old scenes
             self.ready.put(error)
 
-    def _render(self) -> Views:
-        height, width = self.shape
-        seeds = np.arange(self.seed, self.seed + self.count, dtype=np.uint64)
-        self.seed += self.count
-        views = self.generator.render(self.generator.scenes(seeds, np.zeros(self.count), width / height), height, width)
-        if self.generator.gpu:
-            torch.cuda.current_stream().synchronize()
-        return views
-
-    def _take(self, views: Views | Exception) -> None:
-        if isinstance(views, Exception):
-            raise views
+    def _take(self, items: tuple[Tensor, ...] | Exception) -> None:
+        if isinstance(items, Exception):
+            raise items
+        if not self.items:
+            self.items = [item.new_empty(self.size, *item.shape[1:]) for item in items]
         at = self.rendered % self.size
-        self.colour[at : at + self.count] = views.colour
-        self.disparity[at : at + self.count] = views.disparity
-        if self.generator.gpu:  # their memory belongs to the other stream
-            views.colour.record_stream(torch.cuda.current_stream())
-            views.disparity.record_stream(torch.cuda.current_stream())
+        for pooled, item in zip(self.items, items):
+            pooled[at : at + self.count] = item
+            if self.generator.gpu:  # its memory belongs to the other stream
+                item.record_stream(torch.cuda.current_stream())
         self.rendered += self.count
 
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int) -> list[Tensor]:
         while self.rendered < self.least or not self.ready.empty():
             self._take(self.ready.get())
-        which = torch.randint(min(self.rendered, self.size), (count,), device=self.colour.device)
-        return self.colour[which], self.disparity[which]
+        which = torch.randint(min(self.rendered, self.size), (count,), device=self.generator.device)
+        return [item[which] for item in self.items]
 
 
 class Trainer:
@@ -127,7 +116,8 @@ class Trainer:
             os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(job.port)}
             dist.init_process_group("nccl", rank=rank, world_size=job.world, device_id=self.device)
         torch.manual_seed(job.seed)  # the same weights everywhere
-        self.network = DepthNet().to(self.device, memory_format=torch.channels_last)
+        self.task = TASKS[job.network](self.device)
+        self.network = self.task.network().to(self.device, memory_format=torch.channels_last)
         if job.start:
             load_weights(job.start, self.network)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
@@ -141,11 +131,12 @@ class Trainer:
         # A resumed run must not see the scenes of its first part again.
         torch.manual_seed(job.seed + 1000 * rank + self.step + 1)
         self.generator = Generator(self.device)
-        count = max(1, min(len(SHAPES), int(job.hours * 15))) if job.world == 1 else 1
-        shapes = [SHAPES[(rank + i) % len(SHAPES)] for i in range(count)] if self.gpu else [(96, 160)]
+        # A compiled step is good for one shape: a process keeps one, or few where there is but one process and time.
+        shapes = self.task.shapes if self.gpu else [(96, 160)]
+        count = max(1, min(len(shapes), int(job.hours * 15))) if job.world == 1 else 1
         first = (job.seed * 4096 + rank * 16 << 36) + (self.step << 12)  # no scene twice, after a restart neither
-        self.pools = [Pool(self.generator, shape, first + (i << 36)) for i, shape in enumerate(shapes)]
-        self.sums = torch.zeros(4, device=self.device)
+        self.pools = [Pool(self.task, self.generator, shapes[(rank + i) % len(shapes)], first + (i << 36)) for i in range(count)]
+        self.sums = torch.zeros(len(self.task.parts), device=self.device)
 
     # ---- a checkpoint is written by the first process and read by all
 
@@ -170,31 +161,19 @@ class Trainer:
         self.export()
 
     def export(self) -> None:
-        metadata = {"model": "stereocrafter built-in depth", "version": "2", "steps": str(self.step),
+        metadata = {"model": f"stereocrafter built-in {self.job.network}", "version": "2", "steps": str(self.step),
                     "pictures": str(self.pictures * self.job.world), "seed": str(self.job.seed)}
-        save_weights(self.job.out / "depth.safetensors", self.average, metadata)
+        save_weights(self.job.out / f"{self.job.network}.safetensors", self.average, metadata)
 
     # ---- one step
 
-    def photographs(self) -> tuple[Tensor, Tensor]:
-        """Two photographs of each scene, one after the other; every other batch mirrored."""
-        pool = self.pools[self.step % len(self.pools)]
-        height, width = pool.shape
-        count = round(PIXELS / (height * width) / 2) if self.gpu else 4
-        colour, disparity = pool.draw(count)
-        if self.step // len(self.pools) % 2:
-            colour, disparity = colour.flip(-1), disparity.flip(-1)
-        return degrade(colour.repeat(2, 1, 1, 1), disparity.repeat(2, 1, 1))
-
     def learn(self) -> None:
-        picture, disparity = self.photographs()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.gpu):
-            prediction = self.forward(picture)
-        prediction = prediction.float()
-        shape, scale, edge = depth_loss(prediction, disparity)
-        first, second = prediction.chunk(2)
-        twins = (first - second).abs().mean()
-        (shape + scale + edge + TWINS * twins).backward()
+        pool = self.pools[self.step % len(self.pools)]
+        pixels = pool.shape[0] * pool.shape[1] * self.task.pictures
+        scenes = round(self.task.pixels / pixels) if self.gpu else 4
+        mirrored = self.step // len(self.pools) % 2 == 1
+        loss, parts = self.task.losses(self.forward, *pool.draw(scenes), mirrored)
+        loss.backward()
         self.share([p.grad for p in self.parameters])
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
@@ -203,9 +182,9 @@ class Trainer:
         with torch.no_grad():
             keep = min(0.999, (1 + self.step) / (20 + self.step))
             torch._foreach_lerp_(list(self.average.values()), list(self.network.state_dict().values()), 1 - keep)
-            self.sums += torch.stack([shape, scale, edge, twins]).detach()
+            self.sums += parts.detach()
         self.step += 1
-        self.pictures += len(picture)
+        self.pictures += scenes * self.task.pictures
 
     def share(self, gradients: list[Tensor]) -> None:
         """Their mean over all processes, at most 1 long; nothing at all where one is not a number: one bad batch must
@@ -262,10 +241,9 @@ class Trainer:
             dist.destroy_process_group()
 
     def log(self, speed: float, steps: int) -> None:
-        names = ["ssi", "scale", "edges", "twins"]
         row = {"seconds": round(self.seconds), "step": self.step, "pictures/s": round(speed),
                "scenes": sum(pool.rendered for pool in self.pools) * self.job.world, "rate": f"{self.rate():.2e}"}
-        row |= {name: f"{value / max(steps, 1):.4f}" for name, value in zip(names, self.sums.tolist())}
+        row |= {name: f"{value / max(steps, 1):.4f}" for name, value in zip(self.task.parts, self.sums.tolist())}
         self.sums.zero_()
         path = self.job.out / "curves.csv"
         new = not path.exists()
@@ -277,16 +255,15 @@ class Trainer:
         print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
 
     def report(self) -> None:
-        """Measures the averages against the network that the program has now, on scenes neither has seen."""
+        """Measures the averages against what the program has now, on scenes neither has seen."""
         self.network.load_state_dict(self.average)
         networks = {"this run": self.network}
-        committed = pathlib.Path(__file__).parents[2] / "models/builtin/depth.safetensors"
+        committed = COMMITTED / f"{self.job.network}.safetensors"
         if committed.exists():
-            before = DepthNet().to(self.device)
-            load_weights(committed, before)
-            networks["committed"] = before
-        count = 2048 if self.gpu else 8
-        scores = compare_on_scenes(networks, self.generator, count, self.job.out / "sheet.png")
+            networks["committed"] = self.task.network().to(self.device)
+            load_weights(committed, networks["committed"])
+        compare = compare_on_scenes if self.job.network == "depth" else compare_fills
+        scores = compare(networks, self.generator, 2048 if self.gpu else 8, self.job.out / "sheet.png")
         scores |= {"steps": self.step, "pictures": self.pictures * self.job.world, "hours": self.job.hours,
                    "processes": self.job.world, "seed": self.job.seed}
         (self.job.out / "report.json").write_text(json.dumps(scores, indent=1))
@@ -298,7 +275,7 @@ def work(job: Job, rank: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", choices=["depth"])
+    parser.add_argument("network", choices=TASKS)
     parser.add_argument("--hours", type=float, required=True, help="wall-clock time of training, compilation included")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("run"), help="folder of the run")
     parser.add_argument("--start", type=pathlib.Path, help="weights to begin with instead of random ones")
@@ -306,7 +283,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     world = max(1, torch.cuda.device_count())
-    job = Job(args.hours, args.out, args.start, args.seed, world, free_port())
+    job = Job(args.network, args.hours, args.out, args.start, args.seed, world, free_port())
     # Torch's CPU threads and the generator's share the cores with the other processes.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor((os.cpu_count() or 1) / world) - 2)))
     Generator(torch.device("cuda" if torch.cuda.is_available() else "cpu"))  # compiles once, before all want it

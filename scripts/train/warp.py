@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def source_columns(disparity: Tensor) -> tuple[Tensor, Tensor]:
-    """For each pixel of the right eye the column of the left one that it shows, and its holes [n,H,W]. Disparity is in
-    pixels, nearer is larger. A hole shows the edge of what is behind, again and again."""
+def source_columns(disparity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """For each pixel of the right eye the column of the left one that it shows, its disparity, and its holes [n,H,W].
+    Disparity is in pixels, nearer is larger. Holes show what is behind, continued (as kernels/cpu/fill.c in short)."""
     n, height, width = disparity.shape
     column = torch.arange(width, device=disparity.device).expand_as(disparity)
     target = torch.round(column - disparity).long()
@@ -24,17 +24,22 @@ def source_columns(disparity: Tensor) -> tuple[Tensor, Tensor]:
     after = width - 1 - torch.where(hole, -1, width - 1 - column).flip(2).cummax(2).values.flip(2)
     from_left = torch.where(before >= 0, landed.gather(2, before.clamp(min=0)), 1e9)
     from_right = torch.where(after < width, landed.gather(2, after.clamp(max=width - 1)), 1e9)
-    behind = torch.where(from_left < from_right, before + from_left, after + from_right)
-    return torch.where(hole, behind, column + landed), hole
+    edge = torch.where(from_left < from_right, before, after).clamp(0, width - 1)
+    behind = torch.minimum(from_left, from_right)
+    # The background's mirror image keeps its texture, as long as it is background.
+    mirror = (2 * edge - column).clamp(0, width - 1)
+    there = landed.gather(2, mirror)
+    source = torch.where((there - behind).abs() < 1, mirror + there, edge + behind)
+    return torch.where(hole, source, column + landed), torch.where(hole, behind, landed), hole
 
 
-def right_eye(left: Tensor, disparity: Tensor) -> tuple[Tensor, Tensor]:
-    """(the right eye, its holes [n,H,W])"""
+def right_eye(left: Tensor, disparity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(the right eye, its disparity, its holes [n,H,W])"""
     _, _, height, width = left.shape
-    column, hole = source_columns(disparity)
+    column, seen, hole = source_columns(disparity)
     y = torch.linspace(-1, 1, height, device=left.device).view(1, -1, 1).expand_as(column)
     grid = torch.stack([2 * column / (width - 1) - 1, y], -1)
-    return F.grid_sample(left, grid, padding_mode="border", align_corners=True), hole
+    return F.grid_sample(left, grid, padding_mode="border", align_corners=True), seen, hole
 
 
 def psnr(a: Tensor, b: Tensor, where: Tensor | None = None) -> float:
