@@ -406,7 +406,7 @@ static bool agrees(check *c, const char *what, const double *got, const double *
         if (isfinite(ref[i]) && ++used)
             r2 += ref[i] * ref[i];
     }
-    const double rms = sqrt(r2 / (double)(used ? used : 1)), nmse = e2 > 0 ? e2 / r2 : 0;
+    const double rms = fmax(sqrt(r2 / (double)(used ? used : 1)), tol->rms), nmse = e2 > 0 ? e2 / r2 : 0;
     for (int64_t i = 0; i < n; i++) {
         const double e = error_at(got[i], ref[i]);
         const double rel = e > 0 ? e / fmax(fabs(ref[i]), rms) : 0;

@@ -41,6 +41,7 @@ typedef struct pair { /* one tensor, on the plain device [0] and on the one unde
 typedef struct check_tol {
     double k;      /* length of the longest sum, with its bias and what else is added; at least 1 */
     double factor; /* 0 = 1. Say why beside it. */
+    double rms;    /* that outputs have in the mean of all inputs, where a few may be near 0 by chance */
     bool exact;    /* the same bits instead (integers: always) */
     bool products; /* of f32 are those of tf32 where check.tf32, and so is u */
 } check_tol;

@@ -13,8 +13,9 @@ static void group_norm(check *c, int64_t n, int64_t s, int64_t channels, int gro
     while (check_run(c))
         sc_group_norm_into(c->x, at(c, y), at(c, x), &(sc_norm){ at(c, gamma), at(c, beta) }, groups, 1e-6f,
                            silu);
-    /* x - mean loses what the mean is larger than the deviation, once in x and once in the mean. */
-    check_end(c, &(check_tol){ .k = (double)(s * channels / groups), .factor = 1 + mean * mean });
+    /* k: mean, variance, and the difference, two products and sum that are made of them. x - mean loses what
+     * the mean is larger than the deviation, once in x and once in the mean. */
+    check_end(c, &(check_tol){ .k = (double)(2 * s * channels / groups + 4), .factor = 1 + mean * mean });
 }
 
 /* One image of so many rows that all are past 2^31, each part of them alike: its statistics are the part's.
@@ -59,7 +60,8 @@ static void layer_norm(check *c, int64_t m, int64_t channels, double mean, doubl
         sc_layer_norm_into(c->x, at(c, y), at(c, in_place ? y : x), &(sc_norm){ at(c, gamma), at(c, beta) },
                            1e-5f);
     }
-    check_end(c, &(check_tol){ .k = (double)channels, .factor = 1 + mean * mean / (sd * sd) });
+    /* As of a group. */
+    check_end(c, &(check_tol){ .k = (double)(2 * channels + 4), .factor = 1 + mean * mean / (sd * sd) });
 }
 
 /* Symmetric values whose deviation is known, and torch.nn.functional.group_norm and layer_norm of 0 .. 7. */
