@@ -28,7 +28,7 @@ static const struct bench_case {
     { "vae decode", DECODE, { { 2, 64, 64 }, { 8, 576, 1024 } }, 4 },
     { "unet", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5 },
 };
-static const char *const precisions[] = { "fp32", "tf32", "fp16", "bf16" };
+static const char *const precisions[] = { "fp32", "tf32", "fp16", "bf16", "fp8" };
 
 typedef struct net {
     const struct bench_case *c;
@@ -192,7 +192,7 @@ static int time_net(sc_exec *x, net *n, result *r, float **ref)
 
     SC_TRY(arena ? sc_exec_reserve(x, arena) : -EINVAL);
     r->flops = stats.flops;
-    r->bytes = arena + (size_t)params(n) * sc_dtype_size(x->act);
+    r->bytes = arena;
     make_tensors(x, n);
     forward(x, n); /* plans and caches */
     SC_TRY(sc_exec_wait(x));
@@ -263,7 +263,7 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
     const bool large = strncmp(dev->name, "cpu", 3) != 0;
     const sc_precision asked = p;
     sc_precision_widen(&p, dev->dtypes, SC_LOG_DEBUG, NULL);
-    if (p.net[0].act != asked.net[0].act || p.tf32 != asked.tf32) {
+    if (p.net[0].weight != asked.net[0].weight || p.tf32 != asked.tf32) {
         sc_device_close(&dev);
         return 1;
     }
@@ -273,6 +273,7 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
     SC_TRY(sc_exec_open(&x, dev, &s->log, p.net[0].act, 0));
     SC_TRY(open_net(&n, &x, p.net[0].weight, large));
     SC_TRY(time_net(&x, &n, &r, ref));
+    r.bytes += (size_t)params(&n) * sc_dtype_size(p.net[0].weight);
     report_net(f, rows, &n, precision, &r);
 fail:
     if (dev)

@@ -11,7 +11,8 @@
 #include "conv_library.cuh"
 #include "plan.h"
 
-#define BIAS_END ((size_t)1 << 20) /* of the workspace: b + vec */
+#define SCALE_AT ((size_t)1 << 19) /* in the workspace: E4M3's factors, after b + vec */
+#define BIAS_END ((size_t)1 << 20)
 #define DOUBLED_END                                                                                          \
     ((size_t)21 << 20) /* the doubled input of an upsampling convolution; then cuDNN's own scratch */
 
@@ -44,6 +45,15 @@ static int doubled(sc_exec *x, void *out, const void *in, const sc_conv2d_args *
     return SC_LAUNCHED(x);
 }
 
+/* Both factors of an E4M3 product. grid: n / 256 */
+__global__ void k_conv_scale(float *out, const float *scale, const float *x_scale, int64_t n)
+{
+    const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+
+    if (i < n)
+        out[i] = scale[i] * *x_scale;
+}
+
 /* y = act(y), element by element. */
 template <typename T> __global__ void k_conv_act(T *y, int64_t n, sc_act act)
 {
@@ -68,15 +78,18 @@ static int activate(sc_exec *x, const sc_conv2d_args *a)
 static int part(sc_exec *x, const sc_conv2d_args *a, int64_t n, int64_t images, int64_t row, int64_t rows)
 {
     sc_cuda *c = sc_cuda_of(x);
-    const int64_t size = (int64_t)sc_dtype_size(a->y.dtype), y_at = n * a->y.stride[0] + row * a->y.stride[1];
+    const int64_t size = (int64_t)sc_dtype_size(a->y.dtype), x_size = (int64_t)sc_dtype_size(a->x.dtype);
+    const int64_t y_at = n * a->y.stride[0] + row * a->y.stride[1];
     char *const space = (char *)c->workspace;
-    conv_part at = { .x = (const char *)a->x.data + n * a->x.stride[0] * size,
+    conv_part at = { .x = (const char *)a->x.data + n * a->x.stride[0] * x_size,
                      .w = (const char *)a->w.data,
                      .add = a->add.ndim ? (const char *)a->add.data + y_at * size : NULL,
+                     .scale = space + SCALE_AT,
                      .y = (char *)a->y.data + y_at * size,
                      .bias = space,
                      .room = space + (a->upsample ? DOUBLED_END : BIAS_END) };
     conv_shape s = { .type = a->y.dtype,
+                     .in = a->x.dtype,
                      .tf32 = c->tf32,
                      .n = images,
                      .h = a->x.dim[1],
@@ -102,12 +115,17 @@ static int part(sc_exec *x, const sc_conv2d_args *a, int64_t n, int64_t images, 
     }
     int ret = sc_cuda_bias(x, at.bias, a->y.dtype, a->b.ndim ? (const float *)a->b.data : NULL,
                            a->vec.ndim ? (const float *)a->vec.data + n * a->vec.stride[0] : NULL, s.o);
+    if (ret >= 0 && a->scale.ndim) {
+        k_conv_scale<<<sc_blocks(s.o, 256), 256, 0, c->stream>>>(
+            (float *)(space + SCALE_AT), (const float *)a->scale.data, (const float *)a->x_scale.data, s.o);
+        ret = SC_LAUNCHED(x);
+    }
     if (ret >= 0 && a->upsample) {
         const int64_t top = row * a->stride - a->pad_top;
         char *const wide = space + BIAS_END;
-        ret = s.i * size % 16 == 0 && (uintptr_t)at.x % 16 == 0 ? doubled<uint4>(x, wide, at.x, a, &s, top)
-              : size == 2                                       ? doubled<uint16_t>(x, wide, at.x, a, &s, top)
-                          : doubled<uint32_t>(x, wide, at.x, a, &s, top);
+        ret = s.i * x_size % 16 == 0 && (uintptr_t)at.x % 16 == 0 ? doubled<uint4>(x, wide, at.x, a, &s, top)
+              : x_size == 2 ? doubled<uint16_t>(x, wide, at.x, a, &s, top)
+                            : doubled<uint32_t>(x, wide, at.x, a, &s, top);
         at.x = wide;
     }
     return ret < 0 ? ret : sc_conv_library(x, &s, &at);
@@ -128,8 +146,9 @@ static int library(sc_exec *x, const sc_conv2d_args *a, sc_conv_plan way)
 
 extern "C" int sc_cuda_conv2d(sc_exec *x, const sc_conv2d_args *a)
 {
-    const bool known = a->x.dtype == a->w.dtype && a->x.dtype == a->y.dtype &&
-                       (!a->add.ndim || a->add.dtype == a->y.dtype) && a->x.dtype <= SC_BF16;
+    const bool narrow = a->scale.ndim && a->x.dtype == SC_F8 && a->y.dtype <= SC_BF16;
+    const bool known = a->x.dtype == a->w.dtype && (a->x.dtype == a->y.dtype || narrow) &&
+                       (!a->add.ndim || a->add.dtype == a->y.dtype) && a->y.dtype <= SC_BF16;
     sc_conv_plan way;
     int ret;
 
@@ -141,15 +160,18 @@ extern "C" int sc_cuda_conv2d(sc_exec *x, const sc_conv2d_args *a)
         return sc_cuda_conv2d_direct(x, a);
     way = sc_plan_conv(a, DOUBLED_END - BIAS_END, sc_cuda_of(x)->tf32);
     if (way.way == SC_CONV_LINEAR) {
+        const sc_tensor rows = sc_rows(a->x);
         const sc_linear_args l = { .y = sc_rows(a->y),
-                                   .x = sc_rows(a->x),
+                                   .x = rows,
                                    .w = sc_rows(a->w),
                                    .b = a->b,
                                    .add = a->add.ndim ? sc_rows(a->add) : SC_NONE,
+                                   .scale = a->scale,
+                                   .x_scale = a->scale.ndim ? sc_broadcast(a->x_scale, 1, rows.dim) : SC_NONE,
                                    .act = a->act };
         return sc_cuda_linear(x, &l);
     }
-    if (way.way == SC_CONV_LIBRARY && (size_t)a->y.dim[3] * sizeof(float) <= BIAS_END) {
+    if (way.way == SC_CONV_LIBRARY && (size_t)a->y.dim[3] * sizeof(float) <= SCALE_AT) {
         ret = library(x, a, way);
         if (ret <= 0)
             return ret;

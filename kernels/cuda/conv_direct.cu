@@ -6,16 +6,20 @@
  *
  * A block makes 128 pixels x 128 channels. Each step brings 8 terms of each into shared memory as f32, while
  * the next 8 are on their way to registers; a thread owns 8 x 8 sums. Terms are added in the order of k, in
- * f32; y is rounded once. From memory x is read O / 128 times, as the taps of a step's neighbours hit L1 and
- * L2. */
+ * f32; y is rounded once. E4M3 numbers are multiplied as f32 too, and the sums by their factors. From memory
+ * x is read O / 128 times, as the taps of a step's neighbours hit L1 and L2. */
+#include <cuda_fp8.h>
+
 #include "common.cuh"
 
 enum { TILE = 128, STEP = 8, OWN = 8, THREADS = TILE * STEP / 4 }; /* a thread loads 4 terms of x and of w */
 
-template <typename T> struct direct_args {
+/* S: the type of x and w. */
+template <typename T, typename S> struct direct_args {
     T *y;
-    const T *x, *w, *add;
-    const float *b, *vec;
+    const S *x, *w;
+    const T *add;
+    const float *b, *vec, *scale, *x_scale;
     int64_t m, ho, wo, o, vec_row;
     int h, w_in, i, k, kw, stride, top, left, up; /* h, w_in: of x as stored */
     sc_act act;
@@ -37,8 +41,10 @@ template <bool quads, typename T> __device__ static float4 load(const T *p, int 
 
     if constexpr (quads && sizeof(T) == 4)
         *(uint4 *)v = *(const uint4 *)p;
-    else if constexpr (quads)
+    else if constexpr (quads && sizeof(T) == 2)
         *(uint2 *)v = *(const uint2 *)p;
+    else if constexpr (quads)
+        *(uint32_t *)v = *(const uint32_t *)p;
     else
         for (int j = 0; j < 4 && j < count; j++)
             v[j] = p[j];
@@ -46,7 +52,8 @@ template <bool quads, typename T> __device__ static float4 load(const T *p, int 
 }
 
 /* x at term k of the window: offset (ky, kx), channel i; null outside. */
-template <typename T> __device__ static const T *tap(const direct_args<T> &a, const pixel &p, int k)
+template <typename T, typename S>
+__device__ static const S *tap(const direct_args<T, S> &a, const pixel &p, int k)
 {
     const int at = k / a.i, row = p.row + at / a.kw, col = p.col + at % a.kw;
 
@@ -56,13 +63,13 @@ template <typename T> __device__ static const T *tap(const direct_args<T> &a, co
 }
 
 /* Terms k .. k + 3 of a pixel. quads: the channels are a multiple of 4, so that all four are of one tap. */
-template <bool quads, typename T>
-__device__ static float4 terms(const direct_args<T> &a, const pixel &p, int k)
+template <bool quads, typename T, typename S>
+__device__ static float4 terms(const direct_args<T, S> &a, const pixel &p, int k)
 {
     float4 v = {};
 
     for (int j = 0; j < (quads ? 1 : 4); j++) {
-        const T *at = tap(a, p, k + j);
+        const S *at = tap(a, p, k + j);
         if constexpr (quads)
             v = at ? load<true>(at, 4) : v;
         else
@@ -71,10 +78,12 @@ __device__ static float4 terms(const direct_args<T> &a, const pixel &p, int k)
     return v;
 }
 
-template <typename T> __device__ static void store(const direct_args<T> &a, int64_t m, int64_t o, float v)
+template <typename T, typename S>
+__device__ static void store(const direct_args<T, S> &a, int64_t m, int64_t o, float v)
 {
     if (m >= a.m || o >= a.o)
         return;
+    v *= a.scale ? a.scale[o] * *a.x_scale : 1;
     v += a.b ? a.b[o] : 0;
     v += a.vec ? a.vec[m / (a.wo * a.ho) * a.vec_row + o] : 0;
     v = sc_act_f32(a.act, v);
@@ -83,8 +92,8 @@ template <typename T> __device__ static void store(const direct_args<T> &a, int6
 }
 
 /* grid (pixels / 128, channels / 128) */
-template <typename T, bool quads>
-__global__ void __launch_bounds__(THREADS, 2) k_conv_direct(const direct_args<T> a)
+template <typename T, typename S, bool quads>
+__global__ void __launch_bounds__(THREADS, 2) k_conv_direct(const direct_args<T, S> a)
 {
     __shared__ float4 xs[STEP][TILE / 4], ws[STEP][TILE / 4];
     /* The thread loads terms `quad` .. + 3 of row `first`, and owns pixels and channels 4 q .. 4 q + 3 and 64
@@ -132,37 +141,45 @@ __global__ void __launch_bounds__(THREADS, 2) k_conv_direct(const direct_args<T>
                   sum[j][l]);
 }
 
+template <typename T, typename S> static int launch(sc_exec *x, const sc_conv2d_args *a)
+{
+    const direct_args<T, S> d = { .y = (T *)a->y.data,
+                                  .x = (const S *)a->x.data,
+                                  .w = (const S *)a->w.data,
+                                  .add = a->add.ndim ? (const T *)a->add.data : NULL,
+                                  .b = a->b.ndim ? (const float *)a->b.data : NULL,
+                                  .vec = a->vec.ndim ? (const float *)a->vec.data : NULL,
+                                  .scale = a->scale.ndim ? (const float *)a->scale.data : NULL,
+                                  .x_scale = (const float *)a->x_scale.data,
+                                  .m = a->y.dim[0] * a->y.dim[1] * a->y.dim[2],
+                                  .ho = a->y.dim[1],
+                                  .wo = a->y.dim[2],
+                                  .o = a->y.dim[3],
+                                  .vec_row = a->vec.stride[0],
+                                  .h = (int)a->x.dim[1],
+                                  .w_in = (int)a->x.dim[2],
+                                  .i = (int)a->x.dim[3],
+                                  .k = (int)(a->w.dim[1] * a->w.dim[2] * a->w.dim[3]),
+                                  .kw = (int)a->w.dim[2],
+                                  .stride = a->stride,
+                                  .top = a->pad_top,
+                                  .left = a->pad_left,
+                                  .up = a->upsample,
+                                  .act = a->act };
+    const dim3 grid(sc_blocks(d.m, TILE), sc_blocks(d.o, TILE));
+    const bool quads = d.i % 4 == 0 && (uintptr_t)d.x % 16 == 0 && (uintptr_t)d.w % 16 == 0;
+
+    if (quads)
+        k_conv_direct<T, S, true><<<grid, THREADS, 0, sc_cuda_of(x)->stream>>>(d);
+    else
+        k_conv_direct<T, S, false><<<grid, THREADS, 0, sc_cuda_of(x)->stream>>>(d);
+    return SC_LAUNCHED(x);
+}
+
 extern "C" int sc_cuda_conv2d_direct(sc_exec *x, const sc_conv2d_args *a)
 {
     return sc_by_type(a->y.dtype, [&](auto *p) {
         using T = std::remove_pointer_t<decltype(p)>;
-        const direct_args<T> d = { .y = (T *)a->y.data,
-                                   .x = (const T *)a->x.data,
-                                   .w = (const T *)a->w.data,
-                                   .add = a->add.ndim ? (const T *)a->add.data : NULL,
-                                   .b = a->b.ndim ? (const float *)a->b.data : NULL,
-                                   .vec = a->vec.ndim ? (const float *)a->vec.data : NULL,
-                                   .m = a->y.dim[0] * a->y.dim[1] * a->y.dim[2],
-                                   .ho = a->y.dim[1],
-                                   .wo = a->y.dim[2],
-                                   .o = a->y.dim[3],
-                                   .vec_row = a->vec.stride[0],
-                                   .h = (int)a->x.dim[1],
-                                   .w_in = (int)a->x.dim[2],
-                                   .i = (int)a->x.dim[3],
-                                   .k = (int)(a->w.dim[1] * a->w.dim[2] * a->w.dim[3]),
-                                   .kw = (int)a->w.dim[2],
-                                   .stride = a->stride,
-                                   .top = a->pad_top,
-                                   .left = a->pad_left,
-                                   .up = a->upsample,
-                                   .act = a->act };
-        const dim3 grid(sc_blocks(d.m, TILE), sc_blocks(d.o, TILE));
-        const bool quads = d.i % 4 == 0 && (uintptr_t)d.x % 16 == 0 && (uintptr_t)d.w % 16 == 0;
-        if (quads)
-            k_conv_direct<T, true><<<grid, THREADS, 0, sc_cuda_of(x)->stream>>>(d);
-        else
-            k_conv_direct<T, false><<<grid, THREADS, 0, sc_cuda_of(x)->stream>>>(d);
-        return SC_LAUNCHED(x);
+        return a->x.dtype == SC_F8 ? launch<T, __nv_fp8_e4m3>(x, a) : launch<T, T>(x, a);
     });
 }

@@ -1,7 +1,8 @@
 /* Convolutions by cuDNN's graph API: execution plans by shape, and the choice among them.
  *
  * The graph is always conv -> (+ add) -> + bias, in f32 inside, rounded once: of all fused forms this alone
- * reaches cuDNN's precompiled tensor core kernels, and only with the bias in the type of y.
+ * reaches cuDNN's precompiled tensor core kernels, and only with the bias in the type of y. For E4M3, with
+ * * scale after conv, there are only such as are compiled at run time.
  *
  * Plans are made at the first call of a shape and kept. cuDNN's heuristics rank them the same way in every
  * run; those that are not deterministic, sum in 16 bit or, for fp32, round factors to TF32 are passed over.
@@ -15,7 +16,7 @@
 #include "choose.cuh"
 #include "conv_library.cuh"
 
-enum { MAX_PLANS = 512, MAX_CONFIGS = 64, MAX_NOTES = 16, MAX_OWNED = 24 };
+enum { MAX_PLANS = 512, MAX_CONFIGS = 64, MAX_NOTES = 16, MAX_OWNED = 32 };
 
 typedef cudnnBackendDescriptor_t desc;
 
@@ -99,16 +100,25 @@ static desc finish(plan *p, desc d)
 
 static cudnnDataType_t library_type(int64_t t)
 {
-    return t == SC_F16 ? CUDNN_DATA_HALF : t == SC_BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+    return t == SC_F16    ? CUDNN_DATA_HALF
+           : t == SC_BF16 ? CUDNN_DATA_BFLOAT16
+           : t == SC_F8   ? CUDNN_DATA_FP8_E4M3
+                          : CUDNN_DATA_FLOAT;
 }
 
-/* A packed tensor [n,h,w,c], as cuDNN's n, c, h, w. id 0: inside the graph only, f32. */
+/* What is inside the graph only is f32, and so are factors. */
+static int64_t type_of(const conv_shape *s, int64_t id)
+{
+    return id == 0 || id == 's' ? SC_F32 : id == 'x' || id == 'w' ? s->in : s->type;
+}
+
+/* A packed tensor [n,h,w,c], as cuDNN's n, c, h, w. id 0: inside the graph only. */
 static desc tensor(plan *p, int64_t id, int64_t n, int64_t h, int64_t w, int64_t c)
 {
     const desc d = make(p, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     const int64_t dim[] = { n, c, h, w }, stride[] = { h * w * c, 1, w * c, c }, align = 16;
     const int64_t unique = id ? id : 1000 + p->owners; /* ids within a graph must differ, no more */
-    const cudnnDataType_t type = id ? library_type(p->s.type) : CUDNN_DATA_FLOAT;
+    const cudnnDataType_t type = library_type(type_of(&p->s, id));
     const bool is_virtual = !id;
 
     set(p, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &unique);
@@ -149,9 +159,9 @@ static desc convolution(plan *p, desc x, desc w, desc y)
     return finish(p, op);
 }
 
-static desc sum(plan *p, desc a, desc b, desc y)
+/* y = a + b or a * b */
+static desc pointwise(plan *p, cudnnPointwiseMode_t mode, desc a, desc b, desc y)
 {
-    const cudnnPointwiseMode_t mode = CUDNN_POINTWISE_ADD;
     const cudnnDataType_t f32 = CUDNN_DATA_FLOAT;
     const desc add = make(p, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
 
@@ -172,15 +182,21 @@ static desc graph(plan *p, cudnnHandle_t dnn)
     const desc x = tensor(p, 'x', s->n, s->h, s->w, s->i), w = tensor(p, 'w', s->o, s->kh, s->kw, s->i);
     const desc b = tensor(p, 'b', 1, 1, 1, s->o), y = tensor(p, 'y', s->n, s->ho, s->wo, s->o);
     const desc product = tensor(p, 0, s->n, s->ho, s->wo, s->o);
-    desc ops[3], last = product;
+    desc ops[4], last = product;
     int n = 0;
 
     ops[n++] = convolution(p, x, w, product);
-    if (s->add) {
-        last = tensor(p, 0, s->n, s->ho, s->wo, s->o);
-        ops[n++] = sum(p, product, tensor(p, 'a', s->n, s->ho, s->wo, s->o), last);
+    if (s->in == SC_F8) {
+        const desc scaled = tensor(p, 0, s->n, s->ho, s->wo, s->o);
+        ops[n++] = pointwise(p, CUDNN_POINTWISE_MUL, last, tensor(p, 's', 1, 1, 1, s->o), scaled);
+        last = scaled;
     }
-    ops[n++] = sum(p, last, b, y);
+    if (s->add) {
+        const desc total = tensor(p, 0, s->n, s->ho, s->wo, s->o);
+        ops[n++] = pointwise(p, CUDNN_POINTWISE_ADD, last, tensor(p, 'a', s->n, s->ho, s->wo, s->o), total);
+        last = total;
+    }
+    ops[n++] = pointwise(p, CUDNN_POINTWISE_ADD, last, b, y);
     const desc g = make(p, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
     set(p, g, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &dnn);
     set(p, g, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, n, ops);
@@ -264,13 +280,20 @@ static void rank(plan *p, ranking *r, desc g, cudnnBackendHeurMode_t mode, bool 
 
 static cudnnStatus_t execute(const plan *p, cudnnHandle_t dnn, const conv_part *at)
 {
-    const int64_t id[] = { 'x', 'w', 'b', 'y', 'a' };
-    const void *data[] = { at->x, at->w, at->bias, at->y, at->add };
-    const int64_t n = p->s.add ? 5 : 4;
+    int64_t id[6] = { 'x', 'w', 'b', 'y' }, n = 4;
+    const void *data[6] = { at->x, at->w, at->bias, at->y };
     const void *room = at->room;
     desc pack = NULL;
-    cudnnStatus_t e = cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack);
 
+    if (p->s.add) {
+        id[n] = 'a';
+        data[n++] = at->add;
+    }
+    if (p->s.in == SC_F8) {
+        id[n] = 's';
+        data[n++] = at->scale;
+    }
+    cudnnStatus_t e = cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack);
     e = e ? e : cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, id);
     e = e ? e
           : cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n,

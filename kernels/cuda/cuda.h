@@ -1,7 +1,8 @@
 /* The CUDA device: one in-order stream on one GPU, in the primary context that FFmpeg shares.
  *
- * Every sc_cuda_<op> computes what sc_cpu_<op> specifies, for weights and activations in fp32, fp16 and bf16;
- * images are f32. Sums are f32. Failures are logged where they happen, through sc_exec_fail(), and returned.
+ * Every sc_cuda_<op> computes what sc_cpu_<op> specifies, for weights and activations in fp32, fp16 and bf16,
+ * linear and conv2d for weights in E4M3 too from compute capability 8.9 on; images are f32. Sums are f32.
+ * Failures are logged where they happen, through sc_exec_fail(), and returned.
  */
 #ifndef SC_CUDA_H
 #define SC_CUDA_H

@@ -276,7 +276,7 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     c->plain = o->plain;
     dev->priv = c;
     dev->ops = &c->ops;
-    dev->dtypes = 1u << SC_F32 | 1u << SC_F16 | 1u << SC_BF16;
+    dev->dtypes = 1u << SC_F32 | 1u << SC_F16 | 1u << SC_BF16 | (c->arch >= 89 ? 1u << SC_F8 : 0);
     dev->threads = o->threads;
     dev->large = true;
     snprintf(dev->name, sizeof(dev->name), "cuda:%d", id);

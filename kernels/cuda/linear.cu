@@ -6,7 +6,11 @@
  * f32, and the result is rounded once. Without an activation one call does it all: the bias (in y's type, as
  * cuBLASLt wants it) by its epilogue, `add` as its C with beta = 1. Otherwise the f32 product goes to
  * scratch, some rows at a time so that it stays in L2, and k_linear_finish makes y of it: one more read and
- * write of L2, none of memory. */
+ * write of L2, none of memory.
+ *
+ * E4M3: on compute capability 9.0 cuBLASLt multiplies by both vectors of factors itself; elsewhere it cannot,
+ * and k_linear_finish does. Its fast accumulation, which keeps partial sums in fewer bits than f32 has, stays
+ * off: these layers' sums have hundreds to thousands of terms. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +26,7 @@ enum { MAX_PLANS = 512, CANDIDATES = 8 };
 
 /* All that the choice of an algorithm depends on; int64_t throughout, so that it compares as bytes. */
 typedef struct linear_shape {
-    int64_t m, n, k, in, out, ldx, ldy, ldc, bias, add, tf32;
+    int64_t m, n, k, in, out, ldx, ldy, ldc, bias, add, tf32, scaled;
     int64_t align_x, align_w, align_y, align_c, room;
 } linear_shape;
 
@@ -39,6 +43,7 @@ struct sc_linear_plans {
 typedef struct linear_call { /* one product */
     linear_shape s;
     const void *x, *w, *bias, *c;
+    const float *scale, *x_scale; /* of E4M3, if the library is to apply them */
     void *y, *room;
 } linear_call;
 
@@ -89,11 +94,13 @@ template <typename T, int W> __device__ static pack<T, W> read(const T *p)
  * gated, 2 n. */
 template <typename T, int W>
 __global__ void k_linear_finish(T *y, int64_t ldy, const float *s, const float *b, const T *add,
-                                int64_t add_row, int64_t add_col, int64_t n, sc_act act)
+                                int64_t add_row, int64_t add_col, int64_t n, sc_act act, const float *scale,
+                                const float *x_scale, int64_t x_scale_row)
 {
     const int64_t j = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * W, i = blockIdx.y;
     const bool gated = act == SC_ACT_GEGLU;
     pack<float, W> v, g = {}, bias = {}, gate_bias = {};
+    const float of_row = scale ? x_scale[i * x_scale_row] : 1;
     pack<T, W> more = {}, out;
 
     if (j >= n)
@@ -108,6 +115,10 @@ __global__ void k_linear_finish(T *y, int64_t ldy, const float *s, const float *
     if (add)
         more = read<T, W>(add + i * add_row + j * add_col);
     for (int k = 0; k < W; k++) {
+        if (scale)
+            v.v[k] *= of_row * scale[j + k];
+        if (scale && gated)
+            g.v[k] *= of_row * scale[n + j + k];
         float u = v.v[k] + bias.v[k];
         u = gated ? u * sc_act_f32(SC_ACT_GELU, g.v[k] + gate_bias.v[k]) : sc_act_f32(act, u);
         out.v[k] = sc_from_f32<T>(u + sc_f32(more.v[k]));
@@ -117,7 +128,7 @@ __global__ void k_linear_finish(T *y, int64_t ldy, const float *s, const float *
 
 static cudaDataType_t library_type(sc_dtype t)
 {
-    return t == SC_F16 ? CUDA_R_16F : t == SC_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+    return t == SC_F16 ? CUDA_R_16F : t == SC_BF16 ? CUDA_R_16BF : t == SC_F8 ? CUDA_R_8F_E4M3 : CUDA_R_32F;
 }
 
 /* What the address is a multiple of, up to what kernels make use of. */
@@ -126,6 +137,27 @@ static int64_t alignment(const void *p)
     const uintptr_t a = (uintptr_t)p | 16;
 
     return (int64_t)(a & (0 - a));
+}
+
+/* One factor for each row of w and of x. */
+static cublasStatus_t describe_scales(linear_desc *d, const linear_call *l)
+{
+    const cublasLtMatmulMatrixScale_t mode = CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F;
+    const struct {
+        cublasLtMatmulDescAttributes_t name;
+        const void *value;
+        size_t bytes;
+    } set[] = {
+        { CUBLASLT_MATMUL_DESC_A_SCALE_MODE, &mode, sizeof(mode) },
+        { CUBLASLT_MATMUL_DESC_B_SCALE_MODE, &mode, sizeof(mode) },
+        { CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &l->scale, sizeof(l->scale) },
+        { CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &l->x_scale, sizeof(l->x_scale) },
+    };
+    cublasStatus_t e = CUBLAS_STATUS_SUCCESS;
+
+    for (int i = 0; !e && l->s.scaled && i < SC_COUNT(set); i++)
+        e = cublasLtMatmulDescSetAttribute(&d->op, set[i].name, set[i].value, set[i].bytes);
+    return e;
 }
 
 static cublasStatus_t describe(linear_desc *d, const linear_call *l)
@@ -148,6 +180,7 @@ static cublasStatus_t describe(linear_desc *d, const linear_call *l)
                                            sizeof(l->bias));
     if (!e && s->bias)
         e = cublasLtMatmulDescSetAttribute(&d->op, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &out, sizeof(out));
+    e = e ? e : describe_scales(d, l);
     e = e ? e : cublasLtMatrixLayoutInit(&d->w, in, (uint64_t)s->k, (uint64_t)s->n, s->k);
     e = e ? e : cublasLtMatrixLayoutInit(&d->x, in, (uint64_t)s->k, (uint64_t)s->m, s->ldx);
     e = e ? e : cublasLtMatrixLayoutInit(&d->c, out, (uint64_t)s->n, (uint64_t)s->m, s->ldc);
@@ -253,6 +286,7 @@ static int multiply(sc_exec *x, linear_call *l)
     s->add = l->c != NULL;
     s->bias = l->bias != NULL;
     s->tf32 = c->tf32 && s->in == SC_F32;
+    s->scaled = l->scale != NULL;
     s->align_x = alignment(l->x);
     s->align_w = alignment(l->w);
     s->align_y = alignment(l->y);
@@ -289,6 +323,8 @@ static int fused(sc_exec *x, const sc_linear_args *a, linear_call *l)
     l->bias = !a->b.ndim ? NULL : as_is ? a->b.data : sc_cuda_of(x)->workspace;
     l->y = a->y.data;
     l->s.ldy = row_step(a->y);
+    l->scale = a->scale.ndim ? (const float *)a->scale.data : NULL;
+    l->x_scale = a->scale.ndim ? (const float *)a->x_scale.data : NULL;
     l->c = a->add.ndim ? a->add.data : NULL;
     l->s.ldc = a->add.ndim ? row_step(a->add) : 0;
     return multiply(x, l);
@@ -306,7 +342,10 @@ static int finish(sc_exec *x, const sc_linear_args *a, const linear_call *l, int
         k_linear_finish<T, W><<<grid, 256, 0, sc_cuda_of(x)->stream>>>(
             (T *)a->y.data + (m + i) * a->y.stride[0], a->y.stride[0], (const float *)l->y + i * l->s.n,
             a->b.ndim ? (const float *)a->b.data : NULL, add ? add + (m + i) * a->add.stride[0] : NULL,
-            add ? a->add.stride[0] : 0, add ? a->add.stride[1] : 0, n, a->act);
+            add ? a->add.stride[0] : 0, add ? a->add.stride[1] : 0, n, a->act,
+            a->scale.ndim ? (const float *)a->scale.data : NULL,
+            a->scale.ndim ? (const float *)a->x_scale.data + (m + i) * a->x_scale.stride[0] : NULL,
+            a->x_scale.stride[0]);
     }
     return SC_LAUNCHED(x);
 }
@@ -367,8 +406,11 @@ static int row_by_row(sc_exec *x, const sc_linear_args *a)
 
 extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
 {
-    const bool known = a->x.dtype == a->w.dtype && (a->y.dtype == a->x.dtype || a->y.dtype == SC_F32) &&
-                       (!a->add.ndim || a->add.dtype == a->y.dtype) && a->x.dtype <= SC_BF16 &&
+    const sc_cuda *c = sc_cuda_of(x);
+    const bool narrow = a->scale.ndim && c->arch >= 89 && a->y.dtype <= SC_BF16;
+    const bool known = a->x.dtype == a->w.dtype && (a->x.dtype == SC_F8) == narrow &&
+                       (a->y.dtype == a->x.dtype || a->y.dtype == SC_F32 || narrow) &&
+                       (!a->add.ndim || a->add.dtype == a->y.dtype) && a->x.dtype <= SC_F8 &&
                        (size_t)a->w.dim[0] * sizeof(float) <= BIAS_END;
     linear_call l = { .s = { .m = a->x.dim[0], .n = a->w.dim[0], .k = a->x.dim[1] },
                       .x = a->x.data,
@@ -383,6 +425,6 @@ extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
     l.s.in = a->x.dtype;
     l.s.out = a->y.dtype;
     l.s.ldx = row_step(a->x);
-    l.room = (char *)sc_cuda_of(x)->workspace + BIAS_END;
-    return !sc_cuda_of(x)->plain && sc_plan_linear_fused(a) ? fused(x, a, &l) : by_rows(x, a, &l);
+    l.room = (char *)c->workspace + BIAS_END;
+    return !c->plain && sc_plan_linear_fused(a, c->arch) ? fused(x, a, &l) : by_rows(x, a, &l);
 }

@@ -9,10 +9,24 @@ static int64_t equal_parts(int64_t total, int64_t most)
     return (total + parts - 1) / parts;
 }
 
-bool sc_plan_linear_fused(const sc_linear_args *a)
+static bool aligned(const void *p, int64_t step_bytes)
+{
+    return (uintptr_t)p % ALIGNMENT == 0 && step_bytes % ALIGNMENT == 0;
+}
+
+static bool rows_aligned(sc_tensor t)
+{
+    return aligned(t.data, t.stride[0] * (int64_t)sc_dtype_size(t.dtype));
+}
+
+/* cuBLASLt has vectors of factors on 9.0 alone, and there with 16-bit results whose rows are aligned. */
+bool sc_plan_linear_fused(const sc_linear_args *a, int arch)
 {
     const bool repeated = a->add.stride[0] == 0 && a->y.dim[0] > 1;
 
+    if (a->scale.ndim && (arch != 90 || a->y.dtype == SC_F32 || a->x_scale.stride[0] != 1 ||
+                          !rows_aligned(a->y) || (a->add.ndim && !rows_aligned(a->add))))
+        return false;
     return a->act == SC_ACT_NONE && (!a->add.ndim || (a->add.stride[1] == 1 && !repeated));
 }
 
@@ -28,17 +42,12 @@ int64_t sc_plan_conv_rows_in(const sc_conv2d_args *a, int64_t rows)
     return (rows - 1) * a->stride + a->w.dim[1];
 }
 
-static bool aligned(const void *p, int64_t step_bytes)
-{
-    return (uintptr_t)p % ALIGNMENT == 0 && step_bytes % ALIGNMENT == 0;
-}
-
 /* Every part begins at an address that cuDNN's kernels can load from; x is read in place unless it is
  * doubled. */
 static bool parts_aligned(const sc_conv2d_args *a, sc_conv_plan p)
 {
-    const int64_t size = (int64_t)sc_dtype_size(a->y.dtype);
-    const int64_t x_step = p.images < a->y.dim[0] ? a->x.stride[0] * size : 0;
+    const int64_t size = (int64_t)sc_dtype_size(a->y.dtype), x_size = (int64_t)sc_dtype_size(a->x.dtype);
+    const int64_t x_step = p.images < a->y.dim[0] ? a->x.stride[0] * x_size : 0;
     const int64_t y_step = p.rows < a->y.dim[1] ? a->y.stride[1] * size : x_step ? a->y.stride[0] * size : 0;
 
     return aligned(a->y.data, y_step) && aligned(a->w.data, 0) &&

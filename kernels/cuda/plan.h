@@ -9,8 +9,9 @@ extern "C" { /* ops.h is a C header */
 #include "../../src/ops.h"
 
 /* Whether one call of the library does all of it: y = x w^T + b + add in one rounding. The others need the
- * product in f32 before the activation, and take it from scratch. */
-bool sc_plan_linear_fused(const sc_linear_args *a);
+ * product in f32 before the activation, or before E4M3's factors, and take it from scratch. arch: 10 * major
+ * + minor of the compute capability. */
+bool sc_plan_linear_fused(const sc_linear_args *a, int arch);
 
 /* Rows of the product at a time, at least 1, so that their f32 products fit into `room` bytes: as few and as
  * equal parts as possible. */

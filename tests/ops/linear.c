@@ -160,7 +160,7 @@ void check_linear(check *c)
         { 1031, 640, 2560, .bias = true, .add = 3 },
         { 31, 1280, 5120, .bias = true, .add = 1 },
         { 257, 80, 176, SC_ACT_SILU, .add = 2, .scale = 1e-4 },
-        { 257, 80, 176, .bias = true, .scale = 1000 },
+        { 257, 80, 176, .bias = true, .scale = 100 },
     };
     for (int i = 0; i < SC_COUNT(cases); i++)
         run(c, cases[i]);

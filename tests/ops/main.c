@@ -30,7 +30,7 @@ static int run(check *c, sc_device *const dev[2], sc_dtype type, const sc_logger
 
     c->dtype = type;
     for (int s = 0; s < 2; s++)
-        if (sc_exec_open(&c->exec[s], dev[s], log, s ? act : SC_F32, 16 << 20) < 0)
+        if (sc_exec_open(&c->exec[s], dev[s], log, s ? act : SC_F32, 128 << 20) < 0)
             return -1;
     for (int f = 0; f < SC_COUNT(families); f++)
         if (type <= families[f].last && !(c->tf32 && families[f].last == SC_F32))

@@ -237,7 +237,8 @@ static void quantised(check *c, sc_dtype t, int64_t m, int64_t k, int64_t gap, b
     const pair y = check_output(c, SC_F8, SC_DIMS(m, k)),
                scale = check_output(c, SC_F32, SC_DIMS(whole ? 1 : m));
     while (check_run(c)) {
-        const float factors[] = { 0, 0x1p-140f, INFINITY };
+        /* Only f32 holds what f32 cannot divide, and fp16 would round it where the plain side does not. */
+        const float factors[] = { 0, INFINITY, t == SC_F32 ? 0x1p-140f : 1 };
         for (int i = 0; i < SC_COUNT(factors) && i < m - 1 && !whole; i++)
             sc_axpby_into(c->x, sc_slice(at(c, x), 0, i, 1), factors[i], sc_slice(at(c, rows), 0, i, 1), 0,
                           SC_NONE, SC_ACT_NONE);

@@ -42,20 +42,40 @@ static void linear_fuses(void **state)
 {
     sc_linear_args a = layer(100, 320, 64, SC_ACT_NONE);
     (void)state;
-    assert_true(sc_plan_linear_fused(&a));
+    assert_true(sc_plan_linear_fused(&a, 90));
     a.add = a.y;
-    assert_true(sc_plan_linear_fused(&a));
+    assert_true(sc_plan_linear_fused(&a, 90));
     a.add.stride[0] = 1000;
-    assert_true(sc_plan_linear_fused(&a));
+    assert_true(sc_plan_linear_fused(&a, 90));
     a.add.stride[0] = 0; /* one row, repeated */
-    assert_false(sc_plan_linear_fused(&a));
+    assert_false(sc_plan_linear_fused(&a, 90));
     a.y.dim[0] = a.add.dim[0] = 1;
-    assert_true(sc_plan_linear_fused(&a));
+    assert_true(sc_plan_linear_fused(&a, 90));
     a.add.stride[1] = 2;
-    assert_false(sc_plan_linear_fused(&a));
+    assert_false(sc_plan_linear_fused(&a, 90));
+    a = layer(100, 320, 64, SC_ACT_NONE); /* E4M3: where the library knows factors of rows */
+    a.scale = at(base, SC_F32, SC_DIMS(320));
+    a.x_scale = at(base, SC_F32, SC_DIMS(100));
+    assert_true(sc_plan_linear_fused(&a, 90));
+    assert_false(sc_plan_linear_fused(&a, 89));
+    assert_false(sc_plan_linear_fused(&a, 120));
+    a.x_scale.stride[0] = 0;
+    assert_false(sc_plan_linear_fused(&a, 90));
+    a.x_scale.stride[0] = 1;
+    a.y.stride[0] = 323; /* its rows have to be aligned */
+    assert_false(sc_plan_linear_fused(&a, 90));
+    a.y.stride[0] = 328;
+    assert_true(sc_plan_linear_fused(&a, 90));
+    a.add = a.y;
+    assert_true(sc_plan_linear_fused(&a, 90));
+    a.add.data = base + 2;
+    assert_false(sc_plan_linear_fused(&a, 90));
+    a.add = SC_NONE;
+    a.y.dtype = SC_F32;
+    assert_false(sc_plan_linear_fused(&a, 90));
     for (int act = SC_ACT_SILU; act <= SC_ACT_GEGLU; act++) {
         a = layer(100, 320, 64, (sc_act)act);
-        assert_false(sc_plan_linear_fused(&a));
+        assert_false(sc_plan_linear_fused(&a, 90));
     }
 }
 
