@@ -69,6 +69,7 @@ reference() {
 }
 step reference reference
 step chain bash tests/e2e/gpu.sh "$build/stereocrafter" "$build/tests" "$build/e2e-gpu"
+step video bash tests/e2e/gpu_video.sh "$build/stereocrafter" "$build/tests" "$build/e2e-video"
 
 # Under these tools all is slow: tensors of up to 256 KiB, 65536 numbers, show the same mistakes.
 sanitize() { # TOOL

@@ -10,6 +10,7 @@
 #include "nets/unet.h"
 #include "nets/vae.h"
 #include "precision.h"
+#include "video/hardware.h"
 
 enum { SCHEMA = 1, ROUNDS = 20, LATENT = 8 /* pixels of a latent */ };
 static const double patience = 2; /* seconds after which a case is timed no further */
@@ -386,6 +387,7 @@ static bool print_device(FILE *f, const char *name)
 {
     static const sc_dtype types[] = { SC_F32, SC_F16, SC_BF16, SC_F8 };
     sc_device *dev = NULL;
+    char decodes[128], encodes[128];
     sc_precision p;
 
     if (sc_device_open(&dev, &(sc_device_options){ .name = name }, NULL) < 0)
@@ -401,6 +403,9 @@ static bool print_device(FILE *f, const char *name)
         fprintf(f, " %s=%s", sc_net_name((sc_net)i),
                 p.tf32 && p.net[i].act == SC_F32 ? "tf32" : sc_dtype_name(p.net[i].act));
     fputc('\n', f);
+    if (sc_hardware_describe(name, decodes, encodes, sizeof(decodes)))
+        fprintf(f, "    video, as FFmpeg has it and not tried: decodes %s; encodes by %s\n",
+                *decodes ? decodes : "nothing", *encodes ? encodes : "nothing");
     sc_device_close(&dev);
     return true;
 }

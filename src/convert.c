@@ -138,7 +138,7 @@ static int check_settings(const sc_converter *c)
 
 static int open_device(sc_converter *c)
 {
-    sc_device_options o = { .name = c->set.device ? c->set.device : "auto",
+    sc_device_options o = { .name = sc_device_choose(c->set.device),
                             .threads = c->set.threads,
                             .plain = !c->set.optimize,
                             .cache_dir = c->set.cache_dir };
@@ -278,7 +278,8 @@ static int open_all(sc_converter *c)
                                    .end = s->end,
                                    .duration = s->duration,
                                    .frames = s->frames,
-                                   .threads = s->threads };
+                                   .threads = s->threads,
+                                   .device = s->hwaccel ? NULL : sc_device_choose(s->device) };
     const sc_video_info *v;
     enum AVPixelFormat format[SC_MAX_OUTPUTS];
     int ret;

@@ -19,12 +19,18 @@ static int sc_cuda_open(sc_device **dev, const sc_device_options *o, const sc_lo
 }
 #endif
 
+const char *sc_device_choose(const char *name)
+{
+    if (name && strcmp(name, "auto"))
+        return name;
+    return sc_cuda_count() > 0 ? "cuda:0" : "cpu";
+}
+
 int sc_device_open(sc_device **dev, const sc_device_options *o, const sc_logger *log)
 {
     sc_device_options known = *o;
 
-    if (!strcmp(o->name, "auto"))
-        known.name = sc_cuda_count() > 0 ? "cuda:0" : "cpu";
+    known.name = sc_device_choose(o->name);
     if (!strcmp(known.name, "cpu"))
         return sc_cpu_open(dev, &known, log);
     if (!strcmp(known.name, "null"))

@@ -24,6 +24,9 @@ typedef struct sc_device_options {
     const char *cache_dir; /* where choices made by timing are kept; NULL: nothing is timed */
 } sc_device_options;
 
+/* The device that "auto" or NULL stands for here; any other name is returned as it is. */
+const char *sc_device_choose(const char *name);
+
 /* On success *dev is the caller's. Errors are logged. */
 int sc_device_open(sc_device **dev, const sc_device_options *o, const sc_logger *log);
 void sc_device_close(sc_device **dev);

@@ -36,6 +36,7 @@ static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
 static const char *const progresses[] = { "line", "json", "none", NULL };
 static const char *const models[] = { "auto", "builtin", "stereocrafter", NULL };
+static const char *const hwaccels[] = { "auto", "none", NULL };
 static const char *const formats[] = { "auto", "null", NULL };
 static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 
@@ -377,6 +378,14 @@ const sc_option sc_option_table[] = {
       .text = "auto",
       .unit = "NAME",
       .help = "auto, cpu; cuda or cuda:1 where --version lists it" },
+    { .name = "--hwaccel",
+      .alias = "-hwaccel",
+      .type = SC_CHOICE,
+      .group = RUNNING,
+      IN(hwaccel),
+      .choice = hwaccels,
+      .help = "auto: where the networks run on a GPU, its engine decodes what it decodes exactly; none: "
+              "software decodes" },
     { .name = "--precision",
       .type = SC_TEXT,
       .group = RUNNING,

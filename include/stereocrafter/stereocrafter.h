@@ -123,6 +123,7 @@ typedef struct sc_settings {
     const char
         *models_search; /* NULL, or folders separated by colons where they are looked for without `models` */
     const char *device; /* "auto", "cpu", "cuda:1" */
+    int hwaccel;        /* 0: the device's engine decodes what it can; 1: software decodes */
     const char *precision; /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
     int64_t seed;
     int threads;  /* 0 = one per core */

@@ -21,7 +21,7 @@ enum {
 };
 
 typedef struct sc_frame {            /* zeroed, then filled in as it goes down the chain */
-    AVFrame *src;                    /* as decoded */
+    AVFrame *src;                    /* as decoded; without data if that was on the device */
     AVFrame *stereo[SC_MAX_OUTPUTS]; /* as laid out for each encoder */
     AVFrame *sidecar;                /* gray16 disparity for --export-depth, or NULL */
     sc_image left;                   /* [H,W,3] f32, 0..1, transfer of the source: its picture */

@@ -137,15 +137,16 @@ fail:
 static int lay_out(const layout *l, const picture *p, const sc_frame *f, AVFrame **stereo)
 {
     sc_exec *x = l->c->x;
-    const bool same = sc_pixels_same(p->format, l->c->video->format) && f->src->width == p->eye->width &&
-                      f->src->height == p->eye->height;
+    const bool same = f->src->data[0] && sc_pixels_same(p->format, l->c->video->format) &&
+                      f->src->width == p->eye->width && f->src->height == p->eye->height;
     int ret;
 
     SC_TRY(new_film_frame(l->c->pools, p, stereo, f->src));
     for (int i = 0; i < 2 && p->part[i] != SC_PART_NONE; i++) {
         const sc_mark m = sc_push(x);
 
-        if (same && !p->sphere && sc_arrange_is_source(f, p->part[i])) { /* the source's own codes */
+        /* The source's own codes; from a picture on the device image_in and image_out give the same ones. */
+        if (same && !p->sphere && sc_arrange_is_source(f, p->part[i])) {
             place(p, *stereo, f->src, i);
         } else {
             const sc_pixels px = draw(x, p->eye, l->c->video, f, p->part[i], p->sphere);

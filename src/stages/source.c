@@ -8,7 +8,8 @@ enum { SLOTS = 2 };
 
 typedef struct slot {
     AVFrame *packed; /* a host frame on its way to the device */
-    int64_t mark;    /* behind the work that reads it */
+    AVFrame *held;   /* a frame that was decoded on the device */
+    int64_t mark;    /* behind the work that reads either */
 } slot;
 
 typedef struct source {
@@ -52,6 +53,28 @@ fail:
     return ret;
 }
 
+/* A decoder has few frames to lend: it gets this one back when it is read, long before the film's frame is
+ * laid out, which keeps the tags alone. */
+static int read_in_place(source *s, slot *to, sc_frame *f)
+{
+    const sc_video_info *v = s->c->video;
+    sc_image_in_args a = { .y = f->left.t };
+    AVFrame *tags = NULL;
+    int ret;
+
+    SC_TRY(sc_pixels_from_frame(&a.px, f->src, v, s->c->log));
+    SC_TRY(sc_shape_new(&tags, v->format, v->width, v->height));
+    SC_TRY(av_frame_copy_props(tags, f->src));
+    to->held = f->src;
+    f->src = tags;
+    sc_exec_join(s->c->x);
+    sc_image_in_into(s->c->x, &a);
+    return 0;
+fail:
+    av_frame_free(&tags);
+    return ret;
+}
+
 static int source_next(sc_stage *stage, sc_frame *out)
 {
     source *s = (source *)stage;
@@ -62,7 +85,8 @@ static int source_next(sc_stage *stage, sc_frame *out)
     SC_TRY(sc_reader_next(s->reader, &out->src));
     SC_TRY(sc_image_new(c->pools, &out->left, c->video->height, c->video->width, 3));
     SC_TRY(sc_exec_reach(c->x, to->mark));
-    SC_TRY(upload(s, to, out));
+    av_frame_free(&to->held);
+    SC_TRY(out->src->hw_frames_ctx ? read_in_place(s, to, out) : upload(s, to, out));
     to->mark = sc_exec_mark(c->x);
     out->active = (sc_rect){ .w = c->video->width, .h = c->video->height };
     out->pts = out->src->pts;
@@ -78,8 +102,10 @@ static void source_close(sc_stage *stage)
 {
     source *s = (source *)stage;
 
-    for (int i = 0; i < SLOTS; i++)
+    for (int i = 0; i < SLOTS; i++) {
         av_frame_free(&s->slot[i].packed);
+        av_frame_free(&s->slot[i].held);
+    }
     av_frame_free(&s->shape);
     free(s);
 }

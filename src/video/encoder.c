@@ -22,6 +22,9 @@ static const struct quality {
     { .encoder = "libvpx", .crf = "8", .options = "b=20000000:deadline=good:cpu-used=4" },
     { .encoder = "libaom-av1", .crf = "24", .options = "b=0:cpu-used=6:row-mt=1" },
     { .encoder = "libsvtav1", .crf = "24", .options = "preset=8" },
+    { .encoder = "h264_nvenc", .crf = "19", .options = "preset=p5:rc=vbr:b=0" },
+    { .encoder = "hevc_nvenc", .crf = "21", .options = "preset=p5:rc=vbr:b=0" },
+    { .encoder = "av1_nvenc", .crf = "24", .options = "preset=p5:rc=vbr:b=0" },
     { .encoder = "ffv1", .options = "level=3:slicecrc=1:g=1" },
     { .encoder = "mpeg4", .qscale = 2 },
     { .encoder = "mpeg2video", .qscale = 2 },
@@ -94,8 +97,13 @@ static enum AVPixelFormat best_format(const enum AVPixelFormat *list, const sc_w
 static int choose_format(sc_encoder_plan *p, const sc_writer_options *o, const sc_logger *log)
 {
     static const enum AVPixelFormat usual[] = { AV_PIX_FMT_YUV420P, AV_PIX_FMT_NONE };
+    /* It names those of its kin too, but no card makes H.264 of more than 8 bits. */
+    static const enum AVPixelFormat h264_nvenc[] = { AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV444P,
+                                                     AV_PIX_FMT_NONE };
     const enum AVPixelFormat *list = sc_codec_formats(p->codec);
 
+    if (!strcmp(p->codec->name, "h264_nvenc"))
+        list = h264_nvenc;
     list = list ? list : usual;
     if (o->pix_fmt) {
         const enum AVPixelFormat forced = av_get_pix_fmt(o->pix_fmt);
@@ -232,17 +240,42 @@ static bool has_option(const AVCodec *codec, const char *name)
            av_opt_find((void *)&codec->priv_class, name, NULL, 0, AV_OPT_SEARCH_FAKE_OBJ);
 }
 
-/* x264 and x265 print a line of their own about a wrong one. */
-static bool is_x26_preset(const char *name)
+/* x264's and x265's, who print a line of their own about a wrong one, and what NVENC calls the like. */
+static const char *const presets[][2] = {
+    { "ultrafast", "p1" }, { "superfast", "p1" }, { "veryfast", "p2" }, { "faster", "p3" },
+    { "fast", "p3" },      { "medium", "p4" },    { "slow", "p5" },     { "slower", "p6" },
+    { "veryslow", "p7" },  { "placebo", "p7" },
+};
+
+static int find_preset(const char *name)
 {
-    return av_match_name(name,
-                         "ultrafast,superfast,veryfast,faster,fast,medium,slow,slower,veryslow,placebo");
+    int i = 0;
+
+    while (i < SC_COUNT(presets) && strcmp(presets[i][0], name))
+        i++;
+    return i < SC_COUNT(presets) ? i : -1;
+}
+
+static bool is_nvenc(const AVCodec *codec)
+{
+    const char *end = strstr(codec->name, "_nvenc");
+
+    return end && !strcmp(end, "_nvenc");
+}
+
+/* What the encoder calls the quality that -crf gives, or NULL. */
+static const char *crf_option(const AVCodec *codec)
+{
+    if (is_nvenc(codec))
+        return "cq";
+    return has_option(codec, "crf") ? "crf" : NULL;
 }
 
 static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_options *o,
                        const sc_logger *log)
 {
     const AVCodec *codec = enc->codec;
+    const char *crf = crf_option(codec), *preset = o->preset;
     int ret;
 
     for (int i = 0; i < SC_COUNT(qualities); i++) {
@@ -252,7 +285,7 @@ static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_op
         if (q->options)
             SC_TRY(av_dict_parse_string(d, q->options, "=", ":", 0));
         if (q->crf)
-            SC_TRY(av_dict_set(d, "crf", q->crf, 0));
+            SC_TRY(av_dict_set(d, crf, q->crf, 0));
         if (q->qscale) {
             enc->flags |= AV_CODEC_FLAG_QSCALE;
             enc->global_quality = q->qscale * FF_QP2LAMBDA;
@@ -260,20 +293,24 @@ static int set_quality(AVCodecContext *enc, AVDictionary **d, const sc_writer_op
     }
     if (o->crf >= 0) {
         char text[32];
-        if (!has_option(codec, "crf"))
+        if (!crf)
             return sc_fail(log, SC_ERR_USAGE, "writer", "-crf: the encoder %s has no such setting",
                            codec->name);
         snprintf(text, sizeof(text), "%g", o->crf);
-        SC_TRY(av_dict_set(d, "crf", text, 0));
+        SC_TRY(av_dict_set(d, crf, text, 0));
     }
-    if (o->preset) {
+    if (preset) {
+        const int known = find_preset(preset);
+
         if (!has_option(codec, "preset"))
             return sc_fail(log, SC_ERR_USAGE, "writer", "-preset: the encoder %s has no such setting",
                            codec->name);
-        if (!strncmp(codec->name, "libx26", 6) && !is_x26_preset(o->preset))
+        if (!strncmp(codec->name, "libx26", 6) && known < 0)
             return sc_fail(log, SC_ERR_USAGE, "writer", "-preset: \"%s\" is none of ultrafast ... placebo",
-                           o->preset);
-        SC_TRY(av_dict_set(d, "preset", o->preset, 0));
+                           preset);
+        if (is_nvenc(codec) && known >= 0)
+            preset = presets[known][1];
+        SC_TRY(av_dict_set(d, "preset", preset, 0));
     }
     return 0;
 fail:
@@ -326,7 +363,12 @@ int sc_encoder_open(AVCodecContext **out, const sc_encoder_plan *p, const AVOutp
     SC_TRY(set_hdr(enc, v));
     SC_TRY(set_quality(enc, &d, o, log));
     ret = avcodec_open2(enc, p->codec, &d);
-    if (ret < 0)
+    if (ret < 0 && is_nvenc(p->codec))
+        ret = sc_fail(log, SC_ERR_DEVICE, "writer",
+                      "%s cannot be opened for %dx%d %s: no GPU here has an encoder for it, or its driver is "
+                      "missing or too old; -c:v libx264 needs none",
+                      p->codec->name, p->width, p->height, av_get_pix_fmt_name(p->format));
+    else if (ret < 0)
         ret = sc_fail(log,
                       o->codec_video || o->preset || o->crf >= 0 || o->pix_fmt ? SC_ERR_USAGE : SC_ERR_OUTPUT,
                       "writer", "the encoder %s refuses %dx%d %s%s%s: %s", p->codec->name, p->width,

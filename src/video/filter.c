@@ -11,6 +11,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "compat.h"
+#include "hardware.h"
 #include "image.h"
 
 struct shape {
@@ -27,8 +28,9 @@ struct sc_filter {
     bool ready, flushing, ended;
     bool deinterlace;
     int rotation;
-    char turn[64];        /* filters that turn the picture upright, each with a comma behind it */
-    struct shape in, out; /* of the graph; out is what the first picture became */
+    char turn[64];            /* filters that turn the picture upright, each with a comma behind it */
+    struct shape in, out;     /* of the graph; out is what the first picture became */
+    enum AVPixelFormat coded; /* of the last picture */
 };
 
 int sc_filter_open(sc_filter **out, const sc_filter_options *o, const sc_logger *log)
@@ -67,8 +69,13 @@ bool sc_filter_deinterlaces(const sc_filter *flt)
     return flt->deinterlace;
 }
 
+enum AVPixelFormat sc_filter_format(const sc_filter *flt)
+{
+    return flt->out.format;
+}
+
 /* The deprecated yuvj formats are their plain siblings with a range. */
-static void drop_yuvj(AVFrame *f)
+static enum AVPixelFormat drop_yuvj(AVFrame *f, enum AVPixelFormat coded)
 {
     static const enum AVPixelFormat same[][2] = {
         { AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUV420P }, { AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUV422P },
@@ -76,10 +83,11 @@ static void drop_yuvj(AVFrame *f)
         { AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUV411P },
     };
     for (int i = 0; i < SC_COUNT(same); i++)
-        if (f->format == (int)same[i][0]) {
-            f->format = same[i][1];
+        if (coded == same[i][0]) {
             f->color_range = AVCOL_RANGE_JPEG;
+            return same[i][1];
         }
+    return coded;
 }
 
 /* As ffmpeg's autorotation does. */
@@ -203,10 +211,10 @@ static int plan(sc_filter *flt, AVFrame *f)
             plan_turn(flt, matrix);
         const bool turned = strncmp(flt->turn, "transpose", 9) == 0;
         flt->out = (struct shape){ turned ? f->height : f->width, turned ? f->width : f->height,
-                                   nearest_format(f->format) };
-        if (flt->out.format != (enum AVPixelFormat)f->format)
+                                   nearest_format(flt->coded) };
+        if (flt->out.format != flt->coded)
             sc_log(flt->log, SC_LOG_INFO, "reader", "pixel format %s is converted to %s",
-                   av_get_pix_fmt_name(f->format), av_get_pix_fmt_name(flt->out.format));
+                   av_get_pix_fmt_name(flt->coded), av_get_pix_fmt_name(flt->out.format));
     }
     flt->ready = true;
     return build(flt, f);
@@ -219,14 +227,38 @@ static bool changed(const sc_filter *flt, const AVFrame *f)
            (sc_frame_is_interlaced(f) && !flt->deinterlace && !flt->o.picture_only);
 }
 
-int sc_filter_send(sc_filter *flt, AVFrame *f)
+/* Whether a picture can stay on its device. */
+static bool passes(const sc_filter *flt, const AVFrame *f)
 {
+    const bool turns =
+        !flt->ready && (flt->o.matrix || av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX));
+
+    return !flt->graph && !f->crop_left && !f->crop_top && sc_pixels_supported(flt->coded) &&
+           (flt->o.picture_only || (!turns && !sc_frame_is_interlaced(f))) &&
+           (!flt->ready ||
+            (f->width == flt->in.width && f->height == flt->in.height && flt->coded == flt->in.format));
+}
+
+int sc_filter_send(sc_filter *flt, AVFrame *f, enum AVPixelFormat coded)
+{
+    int ret;
+
     if (!f) {
         flt->ended = true;
         flt->flushing = flt->graph != NULL;
         return flt->graph ? av_buffersrc_add_frame(flt->src, NULL) : 0;
     }
-    drop_yuvj(f);
+    flt->coded = drop_yuvj(f, f->hw_frames_ctx ? coded : f->format);
+    if (f->hw_frames_ctx && passes(flt, f)) {
+        flt->in = flt->out = (struct shape){ f->width, f->height, flt->coded };
+        flt->ready = true;
+        av_frame_move_ref(flt->next, f);
+        return 0;
+    }
+    if (!f->hw_frames_ctx)
+        f->format = flt->coded;
+    else if ((ret = sc_hardware_to_host(f)) < 0)
+        return ret;
     if (changed(flt, f)) {
         if (flt->ready &&
             (f->width != flt->in.width || f->height != flt->in.height || f->format != (int)flt->in.format))

@@ -1,5 +1,6 @@
 #include "image.h"
 
+#include <libavutil/hwcontext.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
 
@@ -180,7 +181,8 @@ static void set_matrices(sc_pixels *px, const sc_video_info *v, enum AVPixelForm
 
 int sc_pixels_from_frame(sc_pixels *out, const AVFrame *f, const sc_video_info *v, const sc_logger *log)
 {
-    const enum AVPixelFormat format = f->format;
+    const enum AVPixelFormat format =
+        f->hw_frames_ctx ? ((const AVHWFramesContext *)(void *)f->hw_frames_ctx->data)->sw_format : f->format;
 
     if (!sc_pixels_supported(format))
         return sc_fail(log, AVERROR(ENOSYS), "image", "pixel format %s cannot be read or written",
@@ -197,8 +199,8 @@ int sc_pixels_from_frame(sc_pixels *out, const AVFrame *f, const sc_video_info *
         px.comp[i].plane = c->plane;
         px.comp[i].step = c->step / bytes;
         px.comp[i].offset = c->offset / bytes;
-        px.comp[i].shift = c->shift;
-        px.comp[i].depth = c->depth;
+        px.comp[i].depth = f->hw_frames_ctx ? av_pix_fmt_desc_get(v->format)->comp[0].depth : c->depth;
+        px.comp[i].shift = f->hw_frames_ctx ? 8 * bytes - px.comp[i].depth : c->shift;
     }
     for (int i = 0; i < px.planes; i++) {
         const int sub = i == 1 || i == 2 ? d->log2_chroma_h : 0;

@@ -7,10 +7,10 @@
 #include "../ops.h"
 #include "reader.h"
 
-/* Describes frame data of `format` (any planar or packed, 8 to 16 bit, YUV, RGB or grey, little-endian) as
- * tensors over f's own memory, with the matrix and range that sc_pixels_tags gives. Data pointers are copied,
- * not followed: they may be of a device, or NULL. AVERROR(ENOSYS) with a log line for a format it cannot
- * describe. */
+/* Describes f's data (any planar or packed, 8 to 16 bit, YUV, RGB or grey, little-endian) as tensors over f's
+ * own memory, with the matrix and range that sc_pixels_tags gives. Data pointers are copied, not followed:
+ * they may be of a device, or NULL. A frame that a device has decoded holds v's codes in the high bits of its
+ * words. AVERROR(ENOSYS) with a log line for a format it cannot describe. */
 int sc_pixels_from_frame(sc_pixels *px, const AVFrame *f, const sc_video_info *v, const sc_logger *log);
 
 /* Whether image_in and image_out know this format. */

@@ -9,11 +9,13 @@
 
 #include "compat.h"
 #include "filter.h"
+#include "hardware.h"
 #include "info.h"
 #include "queue.h"
 #include "writer.h"
 
-enum { QUEUE_FRAMES = 4 };
+/* HELD: frames beyond the queue: on their way into it, taken from it, being read by the device. */
+enum { QUEUE_FRAMES = 4, HELD = 6 };
 
 struct held { /* a packet read before the thread was started */
     AVPacket *packet;
@@ -27,6 +29,7 @@ struct sc_reader {
     AVFormatContext *format;
     AVStream *stream;
     AVCodecContext *decoder;
+    sc_hardware *hardware; /* NULL: decoding is software's */
     sc_filter *filter;
     AVPacket *packet;
     AVFrame *decoded, *first;
@@ -122,6 +125,14 @@ static int open_decoder(sc_reader *r)
     SC_TRY(avcodec_parameters_to_context(r->decoder, r->stream->codecpar));
     r->decoder->pkt_timebase = r->stream->time_base;
     r->decoder->thread_count = r->o.threads;
+    if (r->o.device) {
+        const sc_hardware_options o = { .path = r->o.path,
+                                        .device = r->o.device,
+                                        .stream = r->stream,
+                                        .picture_only = r->o.picture_only,
+                                        .frames = QUEUE_FRAMES + HELD };
+        SC_TRY(sc_hardware_open(&r->hardware, r->decoder, &o, r->log));
+    }
     SC_TRY(avcodec_open2(r->decoder, codec, NULL));
     return 0;
 fail:
@@ -304,12 +315,12 @@ static int step(sc_reader *r)
         if (f->pts >= r->keep.begin && (f->decode_error_flags || f->flags & AV_FRAME_FLAG_CORRUPT))
             note_damage(r, "damaged data");
         f->sample_aspect_ratio = av_guess_sample_aspect_ratio(r->format, r->stream, f);
-        ret = sc_filter_send(r->filter, f);
+        ret = sc_filter_send(r->filter, f, r->decoder->sw_pix_fmt);
         av_frame_unref(f);
         return ret;
     }
     if (ret == AVERROR_EOF)
-        return sc_filter_send(r->filter, NULL);
+        return sc_filter_send(r->filter, NULL, AV_PIX_FMT_NONE);
     if (ret != AVERROR(EAGAIN)) {
         note_damage(r, "damaged data");
         return ret == AVERROR(ENOMEM) ? ret : 0;
@@ -409,6 +420,9 @@ static int open_all(sc_reader *r)
                       r->o.path);
     SC_TRY(ret);
     sc_info_fill(&r->info, r->format, r->first, &r->keep);
+    r->info.format = sc_filter_format(r->filter);
+    if (r->first->hw_frames_ctx)
+        sc_log(r->log, SC_LOG_INFO, "reader", "%s: decoded by %s", r->o.path, r->o.device);
     r->info.rotation = sc_filter_rotation(r->filter);
     r->info.deinterlaced = sc_filter_deinterlaces(r->filter);
     r->streams = (int)r->format->nb_streams;
@@ -530,6 +544,7 @@ void sc_reader_close(sc_reader **p)
     release_held(r);
     sc_filter_close(&r->filter);
     avcodec_free_context(&r->decoder);
+    sc_hardware_close(&r->hardware);
     avformat_close_input(&r->format);
     av_packet_free(&r->packet);
     av_frame_free(&r->decoded);

@@ -40,6 +40,7 @@ typedef struct sc_reader_options {
     double start, end, duration; /* seconds; end and duration negative = none */
     int64_t frames;              /* 0 = all */
     int threads;                 /* of the decoder; 0 = its own choice */
+    const char *device;          /* whose engine may decode, as --device names it; NULL = none */
     bool video_only;             /* a depth file: the other streams are not looked at */
     bool picture_only;           /* no rotation, no deinterlacing */
 } sc_reader_options;
@@ -56,7 +57,9 @@ const AVFormatContext *sc_reader_format(const sc_reader *r);
 /* Starts the thread. Decoded frames wait in a bounded queue for sc_reader_next(); packets of other streams go
  * to each of the `sinks` writers at once, which must live as long as the reader. */
 int sc_reader_start(sc_reader *r, struct sc_writer *const *sink, int sinks);
-/* The next frame, the caller's: pts and duration in info.time_base. 0, SC_EOF, an error, SC_ERR_CANCELLED. */
+/* The next frame, the caller's: pts and duration in info.time_base. It is in host memory, or has
+ * hw_frames_ctx and lies on the device: after what has been given to that so far. 0, SC_EOF, an error,
+ * SC_ERR_CANCELLED. */
 int sc_reader_next(sc_reader *r, AVFrame **f);
 /* Of a frame, in its time base; 0 when unknown. */
 int64_t sc_reader_duration(const AVFrame *f);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <libavutil/hwcontext.h>
+
 #include "../../src/stages/stages.h"
 #include "../../src/video/image.h"
 
@@ -157,13 +159,56 @@ static void layout_sizes(void **state)
     assert_true(w == 324 && h == 122 && eye_w == 162 && eye_h == 122);
 }
 
+/* A decoder's frames on a device hold the film's codes in the high bits of words, in formats of their own. */
+static void on_a_device(void **state)
+{
+    (void)state;
+    static const struct {
+        enum AVPixelFormat film, device;
+        int planes, shift, depth;
+    } rows[] = {
+        { AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, 2, 0, 8 },
+        { AV_PIX_FMT_YUV420P10LE, AV_PIX_FMT_P010LE, 2, 6, 10 },
+        { AV_PIX_FMT_YUV420P12LE, AV_PIX_FMT_P016LE, 2, 4, 12 },
+        { AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUV444P, 3, 0, 8 },
+        { AV_PIX_FMT_YUV444P10LE, AV_PIX_FMT_YUV444P16LE, 3, 6, 10 },
+        { AV_PIX_FMT_YUV444P12LE, AV_PIX_FMT_YUV444P16LE, 3, 4, 12 },
+    };
+    AVBufferRef *device = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA);
+
+    if (!device)
+        skip(); /* an FFmpeg without it */
+    for (int i = 0; i < SC_COUNT(rows); i++) {
+        const sc_video_info v = {
+            .width = 64, .height = 36, .format = rows[i].film, .matrix = AVCOL_SPC_UNSPECIFIED
+        };
+        const sc_pixels film = describe(rows[i].film, AVCOL_SPC_UNSPECIFIED, AVCOL_RANGE_UNSPECIFIED, 36);
+        AVFrame *f = NULL;
+        sc_pixels px = { 0 };
+
+        assert_int_equal(sc_shape_new(&f, AV_PIX_FMT_CUDA, 64, 36), 0);
+        assert_non_null(f->hw_frames_ctx = av_hwframe_ctx_alloc(device));
+        ((AVHWFramesContext *)(void *)f->hw_frames_ctx->data)->sw_format = rows[i].device;
+        for (int p = 0; p < 3; p++)
+            f->linesize[p] = 512;
+        assert_int_equal(sc_pixels_from_frame(&px, f, &v, NULL), 0);
+        assert_int_equal(px.planes, rows[i].planes);
+        for (int c = 0; c < 3; c++) {
+            assert_int_equal(px.comp[c].shift, rows[i].shift);
+            assert_int_equal(px.comp[c].depth, rows[i].depth);
+        }
+        assert_int_equal(px.plane[1].stride[0], px.plane[1].dtype == SC_U16 ? 256 : 512);
+        assert_memory_equal(px.to_rgb, film.to_rgb, sizeof(px.to_rgb));
+        av_frame_free(&f);
+    }
+    av_buffer_unref(&device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_codes),
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(every_format),
-        cmocka_unit_test(layout_sizes),
+        cmocka_unit_test(known_codes),  cmocka_unit_test(defaults),    cmocka_unit_test(every_format),
+        cmocka_unit_test(layout_sizes), cmocka_unit_test(on_a_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
