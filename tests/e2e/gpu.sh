@@ -71,6 +71,15 @@ fi
 # shellcheck disable=SC2086
 check "scene, its own depth" "$work/scene/left.mkv" --depth "$work/scene/depth.mkv" $options
 check "scene" "$work/scene/left.mkv"
+# What else moves pixels on the device: a mirror on the way to a made left eye, half a sphere, rows of both eyes.
+for layout in "sbs --synthetic-view both" vr180 interlaced; do
+    # shellcheck disable=SC2086
+    for device in cpu cuda; do
+        made $device "$work/scene/left.mkv" --depth "$work/scene/depth.mkv" $options --device $device \
+            --precision fp32 --layout $layout || failed=$((failed + 1))
+    done
+    compare "layout $layout, against the CPU" cuda cpu $least_fp32
+done
 if [ -n "${SC_TEST_DATA:-}" ]; then
     for clip in "$SC_TEST_DATA"/video/*.{mp4,mkv,webm,3gp}; do
         [ -e "$clip" ] && check "$(basename "$clip")" "$clip" --frames 12
