@@ -112,11 +112,6 @@ __device__ __forceinline__ void attention_mma(float (&c)[4], const uint32_t (&a)
 #endif
 }
 
-__device__ __forceinline__ uint32_t attention_shared(const void *p)
-{
-    return (uint32_t)__cvta_generic_to_shared(p);
-}
-
 /* Four 8 x 8 pieces; lane l gives the address of row l % 8 of piece l / 8. */
 __device__ __forceinline__ void attention_load4(uint32_t (&r)[4], uint32_t address)
 {

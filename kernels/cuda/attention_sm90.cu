@@ -12,12 +12,10 @@
  * q, k and v are read in place by tensor maps (64, tokens, heads, batches), so tokens may lie anywhere;
  * tokens past the end read as zeros. Shared memory: 2 x 24 (or 16) KiB of queries, 3 x 32 KiB of keys and
  * values. */
-#include <cuda.h>
-
 #include "attention.cuh"
+#include "sm90.cuh"
 
 enum { WIDTH = 64, KEYS = 128, STAGES = 3, ROW = WIDTH * 2, K_BYTES = KEYS * ROW };
-enum { ALIGN = 1024 }; /* of a swizzled matrix */
 
 /* A block has so many warpgroups that compute, of 64 queries each, and one that fetches. */
 template <int GROUPS> constexpr int queries_of = 64 * GROUPS;
@@ -33,78 +31,9 @@ template <int GROUPS> struct storage {
 };
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-/* Between ordinary stores to shared memory and what TMA and wgmma do there. */
-__device__ __forceinline__ void async_fence()
+__device__ __forceinline__ void load(void *to, const CUtensorMap *map, uint64_t *b, int row, attention_part p)
 {
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
-__device__ __forceinline__ void bar_init(uint64_t *b, int arrivals)
-{
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(attention_shared(b)), "r"(arrivals)
-                 : "memory");
-}
-
-__device__ __forceinline__ void bar_arrive(uint64_t *b)
-{
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(attention_shared(b)) : "memory");
-}
-
-__device__ __forceinline__ void bar_expect(uint64_t *b, int bytes)
-{
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(attention_shared(b)),
-                 "r"(bytes)
-                 : "memory");
-}
-
-/* Until the barrier's n-th use (0, 1, ...) is complete. */
-__device__ __forceinline__ void bar_wait(uint64_t *b, unsigned n)
-{
-    asm volatile("{\n.reg .pred done;\nagain:\n"
-                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n@!done bra again;\n}" ::"r"(
-                     attention_shared(b)),
-                 "r"(n & 1)
-                 : "memory");
-}
-
-__device__ __forceinline__ void tma_load(void *to, const CUtensorMap *map, uint64_t *b, int row,
-                                         attention_part p)
-{
-    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, "
-                 "{%2, %3, %4, %5}], "
-                 "[%6];" ::"r"(attention_shared(to)),
-                 "l"(map), "r"(0), "r"(row), "r"(p.head), "r"(p.batch), "r"(attention_shared(b))
-                 : "memory");
-}
-
-/* A matrix in shared memory as wgmma names it: 128-byte swizzle, 1024 bytes from 8 rows to the next 8. */
-__device__ __forceinline__ uint64_t matrix(const void *p)
-{
-    return (attention_shared(p) & 0x3ffff) >> 4 | (uint64_t)(1024 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 |
-           (uint64_t)1 << 62;
-}
-
-__device__ __forceinline__ void wgmma_fence()
-{
-    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-}
-
-__device__ __forceinline__ void wgmma_commit()
-{
-    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-}
-
-/* Waits until at most N groups run. The compiler must not use their sums before: give them to hold(). */
-template <int N> __device__ __forceinline__ void wgmma_wait()
-{
-    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
-}
-
-template <int N> __device__ __forceinline__ void hold(float (&v)[N][4])
-{
-#pragma unroll
-    for (int i = 0; i < N; i++)
-        asm volatile("" : "+f"(v[i][0]), "+f"(v[i][1]), "+f"(v[i][2]), "+f"(v[i][3])::"memory");
+    tma_load(to, map, b, 0, row, (int)p.head, (int)p.batch);
 }
 
 /* Named barriers: 1 to 3 keep a warpgroup together, 4 to 6 hand the turn to issue from one to the next. */
@@ -123,15 +52,6 @@ __device__ __forceinline__ void group_sync(int group)
     asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
 }
 
-#define OUT4(v)  "+f"((v)[0]), "+f"((v)[1]), "+f"((v)[2]), "+f"((v)[3])
-#define OUT16(v) OUT4((v)[0]), OUT4((v)[1]), OUT4((v)[2]), OUT4((v)[3])
-#define LIST32                                                                                               \
-    "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27," \
-    "%28,%29,%30,%31"
-#define LIST64                                                                                               \
-    LIST32                                                                                                   \
-    ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,"      \
-    "%56,%57,%58,%59,%60,%61,%62,%63"
 /* s (+)= q k: 64 x 128, 16 columns of both, which lie along the rows of both. */
 #define SCORES(type)                                                                                         \
     asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %66, 0;\n"                                            \
@@ -205,7 +125,7 @@ __device__ static void init(barriers &b, int groups)
         bar_init(&b.k_empty[i], groups);
         bar_init(&b.v_empty[i], groups);
     }
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    bar_init_done();
 }
 
 /* One thread: everything that this block's tiles need, in the order in which they need it. */
@@ -218,15 +138,15 @@ __device__ static void fetch(storage<GROUPS> &m, const CUtensorMap *q, const CUt
         const attention_part part = attention_part_of(a, tile);
         bar_wait(&m.bar.q_empty[i % 2], i / 2 + 1);
         bar_expect(&m.bar.q_full[i % 2], (int)sizeof(m.q[0]));
-        tma_load(m.q[i % 2], q, &m.bar.q_full[i % 2], part.first * queries_of<GROUPS>, part);
+        load(m.q[i % 2], q, &m.bar.q_full[i % 2], part.first * queries_of<GROUPS>, part);
         for (int j = 0; j < blocks; j++, n++) {
             const unsigned stage = n % STAGES, use = n / STAGES;
             bar_wait(&m.bar.k_empty[stage], use + 1);
             bar_expect(&m.bar.k_full[stage], K_BYTES);
-            tma_load(m.k[stage], k, &m.bar.k_full[stage], j * KEYS, part);
+            load(m.k[stage], k, &m.bar.k_full[stage], j * KEYS, part);
             bar_wait(&m.bar.v_empty[stage], use + 1);
             bar_expect(&m.bar.v_full[stage], K_BYTES);
-            tma_load(m.v[stage], v, &m.bar.v_full[stage], j * KEYS, part);
+            load(m.v[stage], v, &m.bar.v_full[stage], j * KEYS, part);
         }
     }
 }
@@ -344,7 +264,8 @@ __global__ void __launch_bounds__(BOUND(GROUPS), 1)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
     extern __shared__ unsigned char memory[];
-    storage<GROUPS> &m = *(storage<GROUPS> *)(memory + (ALIGN - attention_shared(memory) % ALIGN) % ALIGN);
+    storage<GROUPS> &m =
+        *(storage<GROUPS> *)(memory + (SM90_ALIGN - sc_shared(memory) % SM90_ALIGN) % SM90_ALIGN);
     const int blocks = (a.keys + KEYS - 1) / KEYS;
 
     if (threadIdx.x == 0)
@@ -371,18 +292,8 @@ static int map_of(sc_exec *x, CUtensorMap *map, const sc_tensor &t, int rows)
                              t.dim[0] > 1 ? t.stride[0] : WIDTH };
     const cuuint64_t bytes[] = { (cuuint64_t)step[0] * 2, (cuuint64_t)step[1] * 2, (cuuint64_t)step[2] * 2 };
     const cuuint32_t box[] = { WIDTH, (cuuint32_t)rows, 1, 1 };
-    cudaDriverEntryPointQueryResult found;
-    void *encode = NULL; /* of the driver: asked for here, so that the program starts where there is none */
 
-    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault,
-                                         &found) != cudaSuccess ||
-        found != cudaDriverEntryPointSuccess)
-        return sc_cuda_check(x, cudaErrorSymbolNotFound, "cuTensorMapEncodeTiled");
-    const CUresult r = ((decltype(&cuTensorMapEncodeTiled))encode)(
-        map, t.dtype == SC_F16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-        t.data, dims, bytes, box, each, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-        CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-    return r == CUDA_SUCCESS ? 0 : sc_cuda_check(x, cudaErrorInvalidValue, "cuTensorMapEncodeTiled");
+    return sm90_map(x, map, t.dtype, t.data, dims, bytes, box, each);
 }
 
 template <typename T, int GROUPS> static int launch(sc_exec *x, const sc_attention_args *a)
@@ -390,7 +301,7 @@ template <typename T, int GROUPS> static int launch(sc_exec *x, const sc_attenti
     const sc_cuda *c = sc_cuda_of(x);
     const attention_call<T> call = attention_call_of<T>(a, queries_of<GROUPS>);
     const unsigned tiles = (unsigned)(call.tiles * call.heads * a->q.dim[0]);
-    const int threads = threads_of<GROUPS>, bytes = sizeof(storage<GROUPS>) + ALIGN;
+    const int threads = threads_of<GROUPS>, bytes = sizeof(storage<GROUPS>) + SM90_ALIGN;
     auto *const kernel = k_attention_sm90<T, GROUPS>;
     cudaFuncAttributes f;
     CUtensorMap q, k, v;

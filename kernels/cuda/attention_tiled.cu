@@ -19,8 +19,8 @@ __device__ __forceinline__ void fetch_rows(T *to, const T *from, int64_t step, i
     for (int i = threadIdx.x; i < COUNT * PIECES; i += blockDim.x) {
         const int r = i / PIECES, d = i % PIECES * 8;
         const bool inside = first + r < rows && d < width;
-        attention_fetch(attention_shared(to + r * (WIDTH + PAD) + d),
-                        inside ? from + (first + r) * step + d : from, inside);
+        attention_fetch(sc_shared(to + r * (WIDTH + PAD) + d), inside ? from + (first + r) * step + d : from,
+                        inside);
     }
 }
 
@@ -48,8 +48,7 @@ __global__ void __launch_bounds__(2 * QUERIES / M, WIDTH > 80 ? 1 : 2)
     fetch_rows<T, WIDTH, KEYS>(vs, v, a.v.row, 0, a.keys, a.width);
     attention_fetched();
     for (int key = 0, side = 0; key < a.keys; key += KEYS, side ^= 1) {
-        const uint32_t kp = attention_shared(ks + side * KEYS * ROW),
-                       vp = attention_shared(vs + side * KEYS * ROW);
+        const uint32_t kp = sc_shared(ks + side * KEYS * ROW), vp = sc_shared(vs + side * KEYS * ROW);
         float s[M][OCTETS][4] = {};
 
         attention_wait<0>();
@@ -64,7 +63,7 @@ __global__ void __launch_bounds__(2 * QUERIES / M, WIDTH > 80 ? 1 : 2)
             for (int m = 0; m < M; m++)
 #pragma unroll
                 for (int d = 0; d < STEPS; d++)
-                    attention_load4(q[m][d], attention_shared(qs + (mine + 16 * m) * ROW + 16 * d) + down);
+                    attention_load4(q[m][d], sc_shared(qs + (mine + 16 * m) * ROW + 16 * d) + down);
 #pragma unroll
         for (int d = 0; d < STEPS; d++)
 #pragma unroll

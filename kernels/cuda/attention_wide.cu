@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(32 * WARPS) k_attention_wide(const attention_c
     using at = layout<ROWS>;
     constexpr int M = ROWS / 16, N = ROWS / at::SHARES / 8;
     extern __shared__ __align__(128) unsigned char memory[];
-    const uint32_t qs = attention_shared(memory), ks = qs + at::MATRIX, vs = ks + at::MATRIX;
+    const uint32_t qs = sc_shared(memory), ks = qs + at::MATRIX, vs = ks + at::MATRIX;
     T *const weight = (T *)(memory + 3 * at::MATRIX);
     float(*const best)[at::SHARES] = (float(*)[at::SHARES])(memory + 3 * at::MATRIX + at::WEIGHTS);
     const attention_part part = attention_part_of(a, blockIdx.x);
@@ -155,7 +155,7 @@ __global__ void __launch_bounds__(32 * WARPS) k_attention_wide(const attention_c
             }
         attention_wait<1>(); /* values are here, the next keys may be on their way */
         __syncthreads();
-        products<T, ROWS>(sum, attention_shared(weight), vs);
+        products<T, ROWS>(sum, sc_shared(weight), vs);
         __syncthreads(); /* weights and values are done with */
         fetch_rows<T, ROWS>(vs, v, a.v.row, key + ROWS, a.keys, a.width);
     }

@@ -40,6 +40,10 @@ extern "C" int sc_cuda_conv2d_direct(sc_exec *x, const sc_conv2d_args *a);
 /* quantise.cu: copy with a->scale. */
 int sc_cuda_quantise(sc_exec *x, const sc_copy_args *a);
 
+/* tap_gemm_sm90.cu: 1 where the op has to go another way. */
+extern "C" int sc_cuda_tap_conv2d(sc_exec *x, const sc_conv2d_args *a);
+extern "C" int sc_cuda_tap_linear(sc_exec *x, const sc_linear_args *a);
+
 /* linear.cu: out[n] of type t = b + vec, either may be NULL: the bias as cuBLASLt and cuDNN want it. */
 int sc_cuda_bias(sc_exec *x, void *out, sc_dtype t, const float *b, const float *vec, int64_t n);
 
@@ -94,6 +98,12 @@ template <typename T> __device__ __forceinline__ float sc_f32(T v)
 template <typename T> __device__ __forceinline__ T sc_from_f32(float v)
 {
     return (T)v; /* round to nearest even for half types */
+}
+
+/* The address of shared memory as instructions take it. */
+__device__ __forceinline__ uint32_t sc_shared(const void *p)
+{
+    return (uint32_t)__cvta_generic_to_shared(p);
 }
 
 template <typename T> struct sc_type_of;

@@ -415,6 +415,7 @@ extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
     linear_call l = { .s = { .m = a->x.dim[0], .n = a->w.dim[0], .k = a->x.dim[1] },
                       .x = a->x.data,
                       .w = a->w.data };
+    int ret;
 
     if (!known)
         return -EINVAL;
@@ -422,6 +423,8 @@ extern "C" int sc_cuda_linear(sc_exec *x, const sc_linear_args *a)
         return 0;
     if (far_apart(a->x) || far_apart(a->y) || far_apart(a->add))
         return row_by_row(x, a);
+    if ((ret = sc_cuda_tap_linear(x, a)) <= 0)
+        return ret;
     l.s.in = a->x.dtype;
     l.s.out = a->y.dtype;
     l.s.ldx = row_step(a->x);

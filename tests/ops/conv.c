@@ -30,6 +30,12 @@ static int64_t out_size(const conv_case *t, int64_t size, int64_t k)
     return ((size << t->upsample) + before + after - k) / t->stride + 1;
 }
 
+/* The same image; seen so, an axis of 1 has any stride. */
+static sc_tensor loose(sc_tensor t)
+{
+    return t.dim[0] > 1 ? t : sc_reshape(sc_index(t, 0), 4, t.dim);
+}
+
 static void run(check *c, conv_case t)
 {
     const bool narrow = c->dtype == SC_F8;
@@ -58,7 +64,7 @@ static void run(check *c, conv_case t)
         const sc_tensor v = at(c, vec), a = images(at(c, t.add == 2 ? y : add));
         if (t.add == 2)
             sc_copy_into(c->x, at(c, y), at(c, add));
-        sc_conv2d_into(c->x, images(at(c, y)), images(at(c, x)), &p,
+        sc_conv2d_into(c->x, loose(images(at(c, y))), loose(images(at(c, x))), &p,
                        &(sc_conv2d_opt){ .act = t.act,
                                          .vec = t.vec ? &v : NULL,
                                          .add = t.add ? &a : NULL,
@@ -180,8 +186,28 @@ void check_conv(check *c)
         { 2, 5, 3, 16, 48, 3, 3, .upsample = true, .add = 1, .act = SC_ACT_GELU },
         { 2, 13, 11, 32, 16, 3, 3, .bias = true, .act = SC_ACT_SILU },
     };
+    /* What Hopper's tiles of 192 pixels and 128, 160 or 256 channels meet: tiles that end beyond the picture,
+     * channels that end within a tile, the border of every tap. */
+    static const conv_case tiles[] = {
+        { 2, 24, 16, 64, 320, 3, 3, .bias = true, .vec = 2, .add = 1 },
+        { 1, 25, 17, 72, 168, 3, 3, .vec = 1, .add = 2 },
+        { 3, 6, 33, 136, 128, 3, 3, .bias = true },
+        { 1, 13, 64, 64, 264, 3, 3, .bias = true, .add = 1 },
+        { 1, 3, 5, 200, 136, 3, 3, .add = 1 },
+        { 2, 17, 18, 64, 128, 3, 3, .stride = 2, .bias = true, .vec = 2, .add = 1 },
+        { 1, 26, 34, 64, 160, 3, 3, .stride = 2, .pad_mode = 2, .bias = true },
+        { 1, 8, 200, 64, 128, 3, 1, .bias = true, .add = 2 },
+        { 2, 7, 65, 64, 160, 3, 1, .vec = 2 },
+        { 1, 12, 64, 80, 128, 1, 3, .bias = true },
+        { 1, 14, 22, 64, 128, 2, 2, .pad_mode = 1, .bias = true },
+        { 2, 12, 16, 64, 128, 3, 3, .bias = true, .upsample = true },
+        { 1, 9, 13, 136, 168, 3, 3, .bias = true, .upsample = true, .vec = 1, .add = 1 },
+        { 1, 4, 6, 512, 2056, 3, 3, .upsample = true, .bias = true }, /* weights in more than one part */
+    };
     for (int i = 0; i < SC_COUNT(cases); i++)
         run(c, cases[i]);
+    for (int i = 0; i < SC_COUNT(tiles); i++)
+        run(c, tiles[i]);
     if (c->bench) {
         run(c, (conv_case){ 1, 96, 160, 32, 32, 3, 3, .bias = true, .act = SC_ACT_SILU });
         run(c, (conv_case){ 1, 96, 160, 64, 32, 3, 3, .bias = true });

@@ -140,6 +140,12 @@ void check_linear(check *c)
         { 17, 31, 29, SC_ACT_GELU, .bias = true, .add = 3, .gap = 1 },
         { 33, 64, 96, .add = 2, .gap = 7 },
         { 31, 33, 47, SC_ACT_GEGLU, .bias = true, .add = 3, .gap = 2 },
+        { 1000, 160, 320, .bias = true, .add = 1 }, /* Hopper's tiles: parts of them, and several a block */
+        { 193, 168, 72, .add = 3, .gap = 8 },
+        { 9000, 320, 64, .bias = true, .add = 1 },
+        { 400, 256, 136, SC_ACT_GEGLU, .bias = true },
+        { 191, 264, 64, SC_ACT_GEGLU, .bias = true, .gap = 16 },
+        { 20000, 128, 64, SC_ACT_GEGLU, .bias = false },
         { 64, 64, 64, .bias = true, .scale = 1e-3 },
         { 64, 64, 64, .bias = true, .add = 1, .scale = 100 },
         { 127, 61, 257, .bias = true }, /* primes */
