@@ -34,6 +34,9 @@ for r in bench["nets"]:
         add(name + "_error", r["error"], "relative to fp32")
     if (r["net"], r["precision"]) == ("unet", "fp16"):
         add("unet_f25_peak_gib", r["memory_mib"] / 1024, "GiB")
+milliseconds = {(r["net"], r["precision"]): r["median_ms"] for r in bench["nets"]}
+if ("unet streamed", "fp16") in milliseconds:
+    add("unet_streamed_ratio", milliseconds["unet streamed", "fp16"] / milliseconds["unet", "fp16"], "of resident time")
 add("sanitizer_findings", int(findings), "findings")
 
 with open(folder + "/results.json", "w") as f:

@@ -9,11 +9,13 @@
 #include "nets/quick.h"
 #include "nets/unet.h"
 #include "nets/vae.h"
+#include "pager.h"
 #include "precision.h"
 #include "video/hardware.h"
 
 enum { SCHEMA = 1, ROUNDS = 20, LATENT = 8 /* pixels of a latent */ };
-static const double patience = 2; /* seconds after which a case is timed no further */
+#define STREAM_RING ((size_t)256 << 20) /* four of the largest layer in 16 bit */
+static const double patience = 2;       /* seconds after which a case is timed no further */
 
 typedef enum kind { QUICK, CLIP, ENCODE, DECODE, UNET } kind;
 
@@ -22,12 +24,14 @@ static const struct bench_case {
     const char *name;
     kind kind;
     int size[2][3], divide; /* on the CPU, on a GPU; of widths on the CPU */
+    bool stream;            /* in fp16 alone: with weights from host memory; compared with the case before */
 } cases[] = {
-    { "quick (built in)", QUICK, { { 1, 192, 336 }, { 1, 192, 336 } }, 1 },
-    { "clip", CLIP, { { 1, 64, 64 }, { 1, 576, 1024 } }, 16 },
-    { "vae encode", ENCODE, { { 1, 64, 64 }, { 1, 576, 1024 } }, 4 },
-    { "vae decode", DECODE, { { 2, 64, 64 }, { 8, 576, 1024 } }, 4 },
-    { "unet", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5 },
+    { "quick (built in)", QUICK, { { 1, 192, 336 }, { 1, 192, 336 } }, 1, false },
+    { "clip", CLIP, { { 1, 64, 64 }, { 1, 576, 1024 } }, 16, false },
+    { "vae encode", ENCODE, { { 1, 64, 64 }, { 1, 576, 1024 } }, 4, false },
+    { "vae decode", DECODE, { { 2, 64, 64 }, { 8, 576, 1024 } }, 4, false },
+    { "unet", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5, false },
+    { "unet streamed", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5, true },
 };
 static const char *const precisions[] = { "fp32", "tf32", "fp16", "bf16", "fp8" };
 
@@ -46,7 +50,7 @@ typedef struct result {
     int rounds;
     int64_t flops;
     size_t bytes; /* weights and working memory */
-    double error; /* against fp32: |out - ref| / |ref| */
+    double error;        /* against fp32: |out - ref| / |ref| */
 } result;
 
 static int open_unet(net *n, sc_loader **ld, sc_exec *x, int divide)
@@ -83,7 +87,7 @@ static int open_clip(net *n, sc_loader **ld, sc_exec *x, int divide)
     return sc_clip_open(&n->clip, &c, ld, x);
 }
 
-static int open_net(net *n, sc_exec *x, sc_dtype store, bool large)
+static int open_net(net *n, sc_exec *x, sc_dtype store, bool large, sc_pager *pager)
 {
     const int divide = large ? 1 : n->c->divide;
     sc_loader *ld = NULL;
@@ -93,6 +97,8 @@ static int open_net(net *n, sc_exec *x, sc_dtype store, bool large)
         return sc_quick_open(&n->quick, x, store, x->log);
     if ((ret = sc_loader_open_random(&ld, x, store, x->log)) < 0)
         return ret;
+    if (pager)
+        sc_loader_stream(ld, pager);
     return n->c->kind == UNET   ? open_unet(n, &ld, x, divide)
            : n->c->kind == CLIP ? open_clip(n, &ld, x, divide)
                                 : open_vae(n, &ld, x, divide);
@@ -252,6 +258,7 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
         .name = s->device, .threads = s->threads, .plain = !s->optimize, .cache_dir = s->cache_dir
     };
     sc_device *dev = NULL;
+    sc_pager *pager = NULL;
     sc_exec x = { 0 };
     sc_precision p;
     net n = { .c = c };
@@ -272,13 +279,16 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
     n.h = c->size[large][1];
     n.w = c->size[large][2];
     SC_TRY(sc_exec_open(&x, dev, &s->log, p.net[0].act, 0));
-    SC_TRY(open_net(&n, &x, p.net[0].weight, large));
+    if (c->stream)
+        SC_TRY(sc_pager_open(&pager, dev, STREAM_RING));
+    SC_TRY(open_net(&n, &x, p.net[0].weight, large, pager));
     SC_TRY(time_net(&x, &n, &r, ref));
-    r.bytes += (size_t)params(&n) * sc_dtype_size(p.net[0].weight);
+    r.bytes += pager ? STREAM_RING : (size_t)params(&n) * sc_dtype_size(p.net[0].weight);
     report_net(f, rows, &n, precision, &r);
 fail:
     if (dev)
         close_net(&n, dev);
+    sc_pager_close(&pager);
     if (x.dev)
         sc_exec_close(&x);
     sc_device_close(&dev);
@@ -340,17 +350,21 @@ static int bench_all(FILE *f, cJSON *json, const sc_settings *s)
 {
     cJSON *nets = cJSON_AddArrayToObject(json, "nets"), *chain = cJSON_AddArrayToObject(json, "chain");
     bool has[SC_COUNT(precisions)] = { false };
+    float *ref = NULL;
     int ret = 0;
 
     fprintf(f, "%-17s %-13s %-5s %10s %10s %10s %9s %9s %9s\n", "network", "frames", "", "median ms", "p10",
             "p90", "TFLOP/s", "MiB", "error");
     for (int i = 0; i < SC_COUNT(cases) && ret >= 0; i++) {
-        float *ref = NULL;
-
+        if (!cases[i].stream) {
+            free(ref);
+            ref = NULL;
+        }
         for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++)
-            has[k] = (ret = bench_net(f, nets, s, &cases[i], precisions[k], &ref)) == 0;
-        free(ref);
+            if (!cases[i].stream || !strcmp(precisions[k], "fp16"))
+                has[k] = (ret = bench_net(f, nets, s, &cases[i], precisions[k], &ref)) == 0;
     }
+    free(ref);
     for (int k = 0; k < SC_COUNT(precisions) && s->input && ret >= 0; k++)
         if (has[k])
             ret = bench_chain(f, chain, s, precisions[k]);
