@@ -50,7 +50,7 @@ typedef struct result {
     int rounds;
     int64_t flops;
     size_t bytes; /* weights and working memory */
-    double error;        /* against fp32: |out - ref| / |ref| */
+    double error; /* against fp32: |out - ref| / |ref| */
 } result;
 
 static int open_unet(net *n, sc_loader **ld, sc_exec *x, int divide)

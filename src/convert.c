@@ -1,3 +1,4 @@
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -6,7 +7,8 @@
 
 #include <libavutil/log.h>
 
-#include "stages/models.h"
+#include "pager.h"
+#include "stages/published.h"
 
 /* Where the chain waits for the encoder this share of the time, a faster chain would change little. */
 static const double LIMIT = 0.1;
@@ -22,7 +24,8 @@ struct sc_converter {
     sc_exec exec;
     sc_pools *pools;
     sc_context ctx;
-    char models[SC_MODELS_PATH];                 /* holds ctx.models where it was searched for */
+    char models[SC_MODELS_PATH]; /* holds ctx.models where it was searched for */
+    sc_library library;
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
     int writers;
@@ -228,44 +231,115 @@ fail:
     return ret;
 }
 
-/* Splat and inpaint, for one of the eyes. */
-static int open_view(sc_converter *c, bool left)
-{
-    int ret;
+/* What the driver and the libraries take beside our allocations: 573 MiB on an H200 (driver 580, CUDA 13,
+ * cuDNN 9.14), measured by cudaMemGetInfo; the rest is for the allocator's rounding. */
+#define DRIVER ((size_t)640 << 20)
+/* Without --vram: what is left free for the desktop and what else comes, at least. */
+#define RESERVE ((size_t)256 << 20)
 
-    if (left)
-        SC_TRY(sc_mirror_open(&c->chain, &c->ctx, c->chain, false));
-    SC_TRY(sc_splat_open(&c->chain, &c->ctx, c->chain));
-    SC_TRY(sc_inpaint_open(&c->chain, &c->ctx, c->chain));
-    if (left)
-        SC_TRY(sc_mirror_open(&c->chain, &c->ctx, c->chain, true));
+/* Bytes that the chain may take of the device's memory; the host's has no end here. */
+static int find_budget(const sc_converter *c, size_t *budget)
+{
+    const size_t free = c->dev->memory, asked = (size_t)c->set.vram;
+
+    *budget = SIZE_MAX;
+    if (!free) {
+        if (asked)
+            sc_log(&c->log, SC_LOG_WARNING, "memory",
+                   "--vram has no effect: %s computes in the host's memory", c->dev->name);
+        return 0;
+    }
+    if (asked && asked <= DRIVER)
+        return sc_fail(&c->log, SC_ERR_USAGE, "memory",
+                       "--vram: the driver and its libraries alone take %zu MiB", DRIVER >> 20);
+    *budget = free - SC_MIN(SC_MAX(RESERVE, free / 20), free);
+    if (asked)
+        *budget = SC_MIN(asked - DRIVER, *budget);
     return 0;
-fail:
-    return ret;
 }
 
-/* The chain, first to last. A stage that is open belongs to the chain at once, so that a failure closes it.
- */
-static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
+static double gib(int64_t bytes)
 {
-    const int view = c->set.synthetic_view;
+    return (double)bytes / (1 << 30);
+}
+
+/* Sets the context's plan to the best that fits, and says what it is. Returns the bytes that it needs. */
+static int64_t make_plan(sc_converter *c, size_t budget, const enum AVPixelFormat *format)
+{
+    const sc_plan best = sc_plan_of(&c->set);
+    sc_plan plan = best;
+    const int64_t bytes = sc_chain_plan(&plan, budget, &c->ctx, c->reader, format);
+    const double driver = c->dev->memory ? gib(DRIVER) : 0;
+    char text[256];
+
+    if (bytes < 0) { /* why, the chain will say */
+        c->ctx.plan = best;
+        return 0;
+    }
+    c->ctx.plan = plan;
+    if ((uint64_t)bytes > budget)
+        return sc_fail(
+            &c->log, SC_ERR_DEVICE, "memory",
+            "%.2f GiB of %s are not enough: the least that this film can be converted with is %.2f (--vram "
+            "%.1fG); smaller are --model builtin and a smaller film",
+            gib((int64_t)budget) + driver, c->dev->name, gib(bytes) + driver,
+            ceil(10 * (gib(bytes) + driver)) / 10);
+    sc_plan_describe(text, sizeof(text), &plan, &best);
+    if (c->dev->memory)
+        sc_log(&c->log, SC_LOG_INFO, "memory", "%.2f of %.2f GiB: %s", gib(bytes) + driver,
+               gib((int64_t)budget) + driver, *text ? text : "everything resident, nothing in smaller parts");
+    else if (*text)
+        sc_log(&c->log, SC_LOG_INFO, "memory", "%s", text);
+    return bytes;
+}
+
+static void close_chain(sc_converter *c)
+{
+    sc_stage_close(&c->chain);
+    if (c->dev)
+        sc_library_close(&c->library, c->dev);
+    sc_pager_close(&c->ctx.pager);
+}
+
+/* By the context's plan. */
+static int open_planned(sc_converter *c, const enum AVPixelFormat *format)
+{
     size_t arena = 0;
     int ret;
 
-    SC_TRY(sc_source_open(&c->chain, &c->ctx, c->reader));
-    SC_TRY(sc_shots_open(&c->chain, &c->ctx, c->chain));
-    SC_TRY(c->set.depth_file ? sc_depth_file_open(&c->chain, &c->ctx, c->chain)
-                             : sc_depth_open(&c->chain, &c->ctx, c->chain));
-    if (view != SC_VIEW_RIGHT)
-        SC_TRY(open_view(c, true));
-    if (view != SC_VIEW_LEFT)
-        SC_TRY(open_view(c, false));
-    SC_TRY(sc_layout_open(&c->chain, &c->ctx, c->chain, format));
+    if (c->ctx.plan.ring)
+        SC_TRY(sc_pager_open(&c->ctx.pager, c->dev, c->ctx.plan.ring));
+    SC_TRY(sc_chain_open(&c->chain, &c->ctx, c->reader, format));
     for (const sc_stage *s = c->chain; s; s = s->from)
         arena = SC_MAX(arena, s->arena);
     SC_TRY(sc_exec_reserve(&c->exec, arena));
     sc_log(&c->log, SC_LOG_INFO, "device", "working memory %.0f MiB", (double)arena / (1 << 20));
     return 0;
+fail:
+    return ret;
+}
+
+/* Opens the chain, by smaller plans where the device has less than it said: somebody else may have taken it.
+ */
+static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
+{
+    size_t budget;
+    int64_t bytes;
+    int ret;
+
+    SC_TRY(find_budget(c, &budget));
+    for (;;) {
+        if ((bytes = make_plan(c, budget, format)) < 0)
+            return (int)bytes;
+        if ((ret = open_planned(c, format)) != -ENOMEM || !bytes)
+            break;
+        close_chain(c);
+        budget = (size_t)bytes / 4 * 3;
+        sc_log(&c->log, SC_LOG_WARNING, "memory", "%s is out of memory: a smaller plan is tried",
+               c->dev->name);
+    }
+    if (!ret && budget != SIZE_MAX) /* what later shots may take */
+        c->exec.most = c->exec.size + (budget - (size_t)bytes);
 fail:
     return ret;
 }
@@ -296,6 +370,7 @@ static int open_all(sc_converter *c)
         SC_TRY(open_sidecar(c));
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
+    c->ctx.library = &c->library;
     SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
     SC_TRY(open_chain(c, format));
     return 0;
@@ -450,7 +525,7 @@ void sc_close(sc_converter **cp)
         return;
     if (c->chain) /* nothing may be on its way to or from memory that is given back */
         sc_exec_wait(&c->exec);
-    sc_stage_close(&c->chain);
+    close_chain(c);
     sc_reader_close(&c->reader); /* before the writer: its thread hands packets over */
     for (int i = 0; i < c->writers; i++)
         sc_writer_close(&c->writer[i]);

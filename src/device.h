@@ -12,8 +12,9 @@ typedef struct sc_device {
     char description[128]; /* for the log: cores, libraries */
     unsigned dtypes; /* bit (1u << sc_dtype) set: activations and weights of this type can be computed with */
     int threads;
-    bool large; /* fast enough for networks of 10^14 operations a frame */
-    void *priv; /* the device's own */
+    bool large;    /* fast enough for networks of 10^14 operations a frame */
+    size_t memory; /* bytes of its own that were free when it was opened; 0 where its memory is the host's */
+    void *priv;    /* the device's own */
 } sc_device;
 
 typedef struct sc_device_options {

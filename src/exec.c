@@ -21,24 +21,34 @@ void sc_exec_close(sc_exec *x)
     *x = (sc_exec){ 0 };
 }
 
-int sc_exec_reserve(sc_exec *x, size_t bytes)
+static int new_arena(sc_exec *x, size_t bytes)
 {
     void *p = NULL;
-    int ret;
+    const int ret = x->dev->ops->alloc(x->dev, &p, bytes);
+
+    x->base = p;
+    x->size = ret < 0 ? 0 : bytes;
+    return ret;
+}
+
+int sc_exec_reserve(sc_exec *x, size_t bytes)
+{
+    const size_t had = x->size;
+    int ret = -ENOMEM;
 
     assert(!x->used);
-    if (x->measuring || bytes <= x->size)
+    if (x->measuring || bytes <= had)
         return 0;
-    if (x->base)
-        x->dev->ops->free(x->dev, x->base);
-    x->base = NULL;
-    x->size = 0;
-    if ((ret = x->dev->ops->alloc(x->dev, &p, bytes)) < 0)
-        return sc_fail(x->log, ret, "device", "%s cannot give %.1f MiB of working memory", x->dev->name,
-                       (double)bytes / (1 << 20));
-    x->base = p;
-    x->size = bytes;
-    return 0;
+    if (!x->most || bytes <= x->most) {
+        if (x->base) /* there may not be room for both */
+            x->dev->ops->free(x->dev, x->base);
+        if ((ret = new_arena(x, bytes)) < 0 && had)
+            new_arena(x, had);
+    }
+    if (ret < 0)
+        sc_log(x->log, SC_LOG_WARNING, "memory", "%s cannot give %.0f MiB of working memory", x->dev->name,
+               (double)bytes / (1 << 20));
+    return ret;
 }
 
 /* The sticky error, of which `late` may be the first sign. */

@@ -19,6 +19,7 @@ typedef struct sc_exec {
     int err;      /* first failure */
     char *base;   /* arena; NULL on the null device */
     size_t used, size, peak;
+    size_t most;    /* that the arena may become; 0 = no end */
     bool measuring; /* the null device: the arena has no end */
     sc_stats stats;
     int64_t marks;
@@ -40,7 +41,8 @@ typedef struct sc_mark {
 int sc_exec_open(sc_exec *x, sc_device *dev, const sc_logger *log, sc_dtype act, size_t arena_bytes);
 void sc_exec_close(sc_exec *x);
 
-/* Replaces the arena, which must be empty, by one of at least `bytes`. */
+/* Replaces the arena, which must be empty, by one of at least `bytes`, x->most at most. -ENOMEM is a warning
+ * in the log, and leaves the arena's size as it was: with less the caller may yet do. */
 int sc_exec_reserve(sc_exec *x, size_t bytes);
 
 /* Waits for all work; returns the sticky error or 0 and clears it. */

@@ -378,6 +378,13 @@ const sc_option sc_option_table[] = {
       .text = "auto",
       .unit = "NAME",
       .help = "auto, cpu; cuda or cuda:1 where --version lists it" },
+    { .name = "--vram",
+      .type = SC_SIZE,
+      .group = RUNNING,
+      IN(vram),
+      .unit = "SIZE",
+      .help = "GPU memory that may be taken, 8G or 7500M; auto: what is free. What does not fit is streamed "
+              "or done in smaller parts; of no effect on the CPU" },
     { .name = "--hwaccel",
       .alias = "-hwaccel",
       .type = SC_CHOICE,
@@ -500,6 +507,7 @@ void sc_option_reset(const sc_option *row, sc_options *o, sc_output *output)
         *(int *)m = (int)row->def;
         break;
     case SC_LONG:
+    case SC_SIZE:
         *(int64_t *)m = (int64_t)row->def;
         break;
     case SC_REAL:

@@ -40,7 +40,7 @@ static const char *placeholder(const sc_option *row)
 
 static bool takes_text(const sc_option *row)
 {
-    return row->type == SC_TEXT || row->type == SC_TIME || row->type == SC_HELP;
+    return row->type == SC_TEXT || row->type == SC_TIME || row->type == SC_SIZE || row->type == SC_HELP;
 }
 
 /* What the option does, what it takes and what it is without being given. */
@@ -236,6 +236,14 @@ static void print_row(FILE *f, const sc_option *row, const void *m)
         row->type == SC_TEXT || row->type == SC_REAL || row->type == SC_TIME ? 0 : *(const int *)m;
 
     fprintf(f, "%s = ", row->name + strspn(row->name, "-"));
+    if (row->type == SC_SIZE) {
+        const int64_t bytes = *(const int64_t *)m;
+        if (bytes)
+            fprintf(f, "%.15gM\n", (double)bytes / (1 << 20));
+        else
+            fputs("auto\n", f);
+        return;
+    }
     if (row->type == SC_TEXT)
         print_text(f, *(const char *const *)m);
     else if (row->type == SC_CHOICE)

@@ -102,6 +102,29 @@ static bool parse_time(const char *s, double *out)
     return true;
 }
 
+/* 8G, 512M or auto, in bytes. */
+static bool parse_size(const char *s, int64_t *out)
+{
+    static const char units[] = "MG";
+    char number[32];
+    const size_t n = strlen(s);
+    double v;
+
+    if (!strcmp(s, "auto") || !strcmp(s, "0")) {
+        *out = 0;
+        return true;
+    }
+    const char *unit = n > 1 && n < sizeof number ? strchr(units, s[n - 1]) : NULL;
+    if (!unit)
+        return false;
+    memcpy(number, s, n - 1);
+    number[n - 1] = 0;
+    if (!parse_number(number, &v) || v < 0 || v > 1e6)
+        return false;
+    *out = (int64_t)(v * (double)((int64_t)1 << (20 + 10 * (unit - units))));
+    return true;
+}
+
 static int find_choice(const char *const *list, const char *value)
 {
     for (int i = 0; list[i]; i++)
@@ -150,6 +173,10 @@ static int set_value(void *m, const sc_option *row, const char *value, char *err
         if (i < 0)
             return complain(error, size, "%s: \"%s\" is not one of %s", name, value, text);
         *(int *)m = i;
+        return 0;
+    case SC_SIZE:
+        if (!parse_size(value, (int64_t *)m))
+            return complain(error, size, "%s: \"%s\" is not a size (8G, 512M or auto)", name, value);
         return 0;
     case SC_TIME:
         if (!parse_time(value, &v) || v > row->max)

@@ -9,6 +9,7 @@ enum sc_option_type {
     SC_INT,
     SC_LONG,
     SC_REAL,
+    SC_SIZE, /* bytes, an int64_t; 0 = auto */
     SC_TIME, /* seconds; negative = not given */
     SC_TEXT,
     SC_CHOICE, /* an int: the index in choice */

@@ -125,6 +125,7 @@ typedef struct sc_settings {
     const char *device; /* "auto", "cpu", "cuda:1" */
     int hwaccel;        /* 0: the device's engine decodes what it can; 1: software decodes */
     const char *precision; /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
+    int64_t vram;          /* bytes of a GPU's memory that may be taken in all; 0 = what is free */
     int64_t seed;
     int threads;  /* 0 = one per core */
     int optimize; /* 0: general kernels, nothing fused, chosen by timing or replayed, to look for mistakes */

@@ -291,6 +291,11 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
         return sc_fail(log, ret, "device", "cuda:%d: cuBLAS or cuDNN did not start: %s", id,
                        cudaGetErrorString(cudaGetLastError()));
     }
+    size_t all;
+    if (cudaMemGetInfo(&dev->memory, &all) != cudaSuccess) {
+        cudaGetLastError();
+        dev->memory = p.totalGlobalMem / 2;
+    }
     *out = dev;
     return 0;
 }

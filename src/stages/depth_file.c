@@ -150,6 +150,7 @@ int sc_depth_file_open(sc_stage **out, const sc_context *c, sc_stage *from)
     SC_TRY(open_reader(s));
     SC_TRY(sc_packed_new(&s->packed, s->info->format, s->info->width, s->info->height));
     s->stage.arena = sc_measure(c->x, measure, s, NULL);
+    s->stage.images = sc_image_bytes(c->video->height, c->video->width, 1);
     SC_TRY(sc_reader_start(s->reader, NULL, 0));
     sc_log(c->log, SC_LOG_INFO, "depth", "from %s, %dx%d", c->set->depth_file, s->info->width,
            s->info->height);

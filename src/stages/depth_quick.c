@@ -245,6 +245,9 @@ int sc_depth_quick_open(sc_stage **out, const sc_context *c, sc_stage *from)
     SC_TRY(sc_depth_screen(c, &d->screen));
     if (!(d->stage.arena = sc_measure(c->x, measure, d, NULL)))
         SC_TRY(-EINVAL);
+    /* The network's small pictures are not much: as if they had a quarter of the frame's pixels. */
+    d->stage.images = (AHEAD + 1) * sc_image_bytes(c->video->height, c->video->width, 4) +
+                      sc_image_bytes(c->video->height, c->video->width, 1);
     sc_log(c->log, SC_LOG_INFO, "depth", "built in (the quick tier) in %s, %lld parameters",
            sc_dtype_name(c->precision.net[SC_NET_QUICK].act), (long long)sc_quick_params(d->quick));
     *out = &d->stage;

@@ -11,8 +11,7 @@ enum {
     SCALE = 8,      /* pixels of a latent */
     ALIGN = 64,     /* sides of the networks' picture are multiples: three more halvings in the UNet */
     LONGEST = 1024, /* side of that picture, as in the reference */
-    DECODE =
-        8, /* frames decoded together, counted from the shot's first: the decoder's result depends on it */
+    MAX_DECODE = 8, /* frames decoded together, counted from the shot's first */
     FPS = 7,
     MOTION = 127, /* the added ids */
 };
@@ -31,15 +30,15 @@ typedef struct item { /* a frame on its way */
 typedef struct svd {
     sc_stage stage;
     const sc_context *c;
-    sc_unet *unet;
-    sc_vae *vae;
-    sc_clip *clip;
+    const sc_unet *unet; /* the library's, like those below */
+    const sc_vae *vae;
+    const sc_clip *clip;
     sc_sampler sampler;
-    sc_image screen; /* [1,1,1] the disparity of the screen plane */
-    int window, overlap;
-    sc_rect active; /* of this shot */
-    int h, w;       /* of the networks' picture in this shot */
-    item *items;    /* frame n lies at n % size */
+    sc_image screen;             /* [1,1,1] the disparity of the screen plane */
+    int window, overlap, decode; /* frames; see sc_plan */
+    sc_rect active;              /* of this shot */
+    int h, w;                    /* of the networks' picture in this shot */
+    item *items;                 /* frame n lies at n % size */
     int size;
     /* Frames of the film, in order: the first of the shot; handed out; decoded; begin of the window to come;
      * drawn; read. The frame `end`, if there is one, belongs to the next shot. */
@@ -133,7 +132,7 @@ static void denoise(sc_exec *x, const svd *s, sc_tensor latents, sc_tensor pictu
 
     sc_axpby_into(x, none, 0, tokens, 0, SC_NONE, SC_ACT_NONE);
     x->act = s->c->precision.net[SC_NET_DEPTH_UNET].act;
-    for (int i = 0; i < s->sampler.steps; i++) {
+    for (int i = 0; i < (x->measuring ? 1 : s->sampler.steps); i++) { /* all steps need the same */
         sc_unet_cond cond = { .context = tokens, .fps = FPS, .motion = MOTION, .noise_aug = augment };
 
         sc_sampler_scale(x, noisy, latents, &s->sampler, i);
@@ -198,17 +197,17 @@ static void measure(sc_exec *x, void *arg)
     const sc_tensor buffer = sc_tensor_make(NULL, SC_F32, SC_DIMS(1, sc_depth_triples(s->h, s->w), 3));
     const sc_tensor film =
         sc_tensor_make(NULL, SC_F32, SC_DIMS(1, s->c->video->height, s->c->video->width, 3));
-    sc_tensor planes[DECODE], picture, latents, tokens;
+    sc_tensor planes[MAX_DECODE], picture, latents, tokens;
     float far, near;
 
-    for (int i = 0; i < DECODE; i++)
+    for (int i = 0; i < s->decode; i++)
         planes[i] = sc_depth_plane(buffer, s->h, s->w);
     latents = sc_new(x, SC_F32, SC_DIMS(s->window, h, w, channels(s)));
     picture = sc_new_like(x, latents);
     tokens = sc_new(x, SC_F32, SC_DIMS(s->window, d));
     denoise(x, s, latents, picture, tokens);
     encode(x, s, sc_slice(tokens, 0, 0, 1), sc_slice(picture, 0, 0, 1), film, 0);
-    decode(x, s, planes, sc_new(x, SC_F32, SC_DIMS(DECODE, h, w, channels(s))));
+    decode(x, s, planes, sc_new(x, SC_F32, SC_DIMS(s->decode, h, w, channels(s))));
     sc_depth_scale_measure(x, &far, &near, planes[0]);
     enlarge(x, s, sc_slice(film, 3, 0, 1), buffer);
 }
@@ -223,16 +222,56 @@ static int fit(svd *s, sc_rect r)
     return 0;
 }
 
-/* Frame `end`, already in its place, begins a shot. */
+static void take_plan(svd *s)
+{
+    const sc_plan *p = &s->c->plan;
+
+    s->window = SC_MIN(p->depth_window, SC_UNET_MAX_FRAMES);
+    s->overlap = SC_MIN(p->depth_overlap, s->window - 1);
+    s->decode = SC_MIN(p->depth_decode, MAX_DECODE);
+}
+
+static int frames_at_most(const svd *s)
+{
+    return s->window + s->decode + 1; /* an undecoded rest, the window, the frame after it */
+}
+
+static int svd_fit(sc_stage *stage)
+{
+    svd *s = (svd *)stage;
+    const int h = s->c->video->height, w = s->c->video->width;
+    int ret;
+
+    take_plan(s);
+    SC_TRY(fit(s, (sc_rect){ 0, 0, w, h }));
+    stage->images =
+        (size_t)frames_at_most(s) * (sc_image_bytes(h, w, 3) + sc_image_bytes(s->h, s->w, 1) +
+                                     sc_image_bytes(s->h / SCALE, s->w / SCALE, 2 * channels(s)) +
+                                     sc_image_bytes(1, 1, sc_clip_get_config(s->clip)->projection_dim)) +
+        sc_image_bytes(h, w, 1);
+    return 0;
+fail:
+    return ret;
+}
+
+/* Frame `end`, already in its place, begins a shot. Its picture may need more than the whole frame would,
+ * which the device may not have: then windows are shorter from here on. */
 static int begin_shot(svd *s)
 {
     int ret;
 
     s->shot = s->decoded = s->begin = s->drawn = s->end;
     s->complete = false;
-    SC_TRY(fit(s, item_of(s, s->end)->frame.active));
-    SC_TRY(sc_exec_reserve(s->c->x, s->stage.arena));
-    return 0;
+    for (;;) {
+        SC_TRY(fit(s, item_of(s, s->end)->frame.active));
+        if ((ret = sc_exec_reserve(s->c->x, s->stage.arena)) != -ENOMEM || s->window == 1)
+            break;
+        s->window = SC_MAX(s->window * 3 / 4, 1);
+        s->overlap = SC_MIN(s->overlap, s->window / 4);
+        s->decode = SC_MAX(s->decode / 2, 1);
+        sc_log(s->c->log, SC_LOG_WARNING, "depth", "short of memory: windows of %d frames from here on",
+               s->window);
+    }
 fail:
     return ret;
 }
@@ -326,7 +365,7 @@ static int decode_chunk(svd *s, int count)
     sc_exec *x = s->c->x;
     const sc_mark m = sc_push(x);
     const sc_tensor latents = sc_new(x, SC_F32, SC_DIMS(count, s->h / SCALE, s->w / SCALE, channels(s)));
-    sc_tensor planes[DECODE];
+    sc_tensor planes[MAX_DECODE];
     int ret;
 
     for (int k = 0; k < count; k++) {
@@ -369,8 +408,8 @@ static int draw(svd *s)
     SC_TRY(read_frames(s, s->drawn + 1)); /* does the shot go on? */
     final = s->complete ? s->end : s->drawn - s->overlap;
     s->begin = final;
-    while (s->decoded < final && (s->complete || final - s->decoded >= DECODE))
-        SC_TRY(decode_chunk(s, (int)SC_MIN(DECODE, final - s->decoded)));
+    while (s->decoded < final && (s->complete || final - s->decoded >= s->decode))
+        SC_TRY(decode_chunk(s, (int)SC_MIN(s->decode, final - s->decoded)));
     return 0;
 fail:
     return ret;
@@ -410,15 +449,11 @@ fail:
 static void svd_close(sc_stage *stage)
 {
     svd *s = (svd *)stage;
-    sc_device *dev = s->c->x->dev;
 
     for (int i = 0; s->items && i < s->size; i++)
         item_clear(&s->items[i]);
     free(s->items);
     sc_image_unref(&s->screen);
-    sc_unet_close(&s->unet, dev);
-    sc_vae_close(&s->vae, dev);
-    sc_clip_close(&s->clip, dev);
     free(s);
 }
 
@@ -431,9 +466,9 @@ int sc_depth_svd_open(sc_stage **out, const sc_context *c, sc_stage *from, const
         return sc_fail(c->log, -ENOMEM, "depth", "out of memory");
     s->stage = (sc_stage){ .next = svd_next, .close = svd_close, .name = "depth", .from = from };
     s->c = c;
-    s->window = SC_MIN(c->set->depth_window, SC_UNET_MAX_FRAMES);
-    s->overlap = SC_MIN(c->set->depth_overlap, s->window - 1);
-    s->size = s->window + DECODE + 1; /* an undecoded rest, the window, the frame after it */
+    s->stage.fit = svd_fit;
+    take_plan(s);
+    s->size = frames_at_most(s);
     if (!(s->items = calloc((size_t)s->size, sizeof(*s->items))))
         SC_TRY(sc_fail(c->log, -ENOMEM, "depth", "out of memory"));
     sc_sampler_init(&s->sampler, c->set->depth_steps);
@@ -442,7 +477,7 @@ int sc_depth_svd_open(sc_stage **out, const sc_context *c, sc_stage *from, const
     SC_TRY(sc_published_clip(&s->clip, c, files->clip));
     SC_TRY(sc_published_fit(c, files->unet, s->unet, s->vae, s->clip, 0));
     SC_TRY(sc_depth_screen(c, &s->screen));
-    SC_TRY(fit(s, (sc_rect){ 0, 0, c->video->width, c->video->height }));
+    SC_TRY(svd_fit(&s->stage));
     sc_log(c->log, SC_LOG_INFO, "depth", "DepthCrafter in %s, %lld parameters, windows of %d frames of %dx%d",
            sc_dtype_name(c->precision.net[SC_NET_DEPTH_UNET].act), (long long)sc_unet_params(s->unet),
            s->window, s->w, s->h);

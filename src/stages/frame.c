@@ -134,6 +134,11 @@ fail:
     return ret;
 }
 
+size_t sc_image_bytes(int h, int w, int c)
+{
+    return sizeof(float) * (size_t)h * (size_t)w * (size_t)c;
+}
+
 void sc_image_unref(sc_image *im)
 {
     av_buffer_unref(&im->buf);

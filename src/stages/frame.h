@@ -47,6 +47,7 @@ int sc_image_new(sc_pools *p, sc_image *im, int h, int w, int c);
  * undefined, rows `align` bytes apart or a multiple. Where the last reference is dropped does not matter, but
  * the device must still be there. */
 int sc_picture_new(sc_pools *p, AVFrame **f, enum AVPixelFormat format, int w, int h, int align);
+size_t sc_image_bytes(int h, int w, int c); /* of device memory */
 void sc_image_unref(sc_image *im);
 int sc_image_ref(sc_image *dst, const sc_image *src);
 bool sc_image_shared(const sc_image *im); /* somebody else has a reference: not to be written to */

@@ -17,9 +17,12 @@ int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const
 
 typedef struct sc_artist sc_artist;
 
-/* Loads the networks and cuts pictures of up to h x w into tiles. */
-int sc_artist_open(sc_artist **a, const sc_context *c, const sc_model_files *files, int h, int w);
-void sc_artist_close(sc_artist **a, sc_device *dev);
+/* Loads the networks. */
+int sc_artist_open(sc_artist **a, const sc_context *c, const sc_model_files *files);
+/* Cuts pictures of up to h x w into tiles of the size that c's plan has. Before anything is drawn. */
+void sc_artist_fit(sc_artist *a, const sc_context *c, int h, int w);
+void sc_artist_log(const sc_artist *a, const sc_context *c); /* what draws, and how */
+void sc_artist_close(sc_artist **a);
 
 typedef struct sc_sketch { /* one frame; the tensors may be parts of larger ones */
     sc_tensor picture;     /* [H,W,3] 0..1, anything where there are holes */

@@ -11,7 +11,6 @@ enum {
     SCALE = 8,     /* pixels of a latent */
     ALIGN = 64,    /* pixels of the coarsest level's cell: sides must be multiples */
     OVERLAP = 128, /* pixels that two tiles share, as in the reference */
-    DECODE = 2,    /* frames decoded together, as in the reference: the decoder's result depends on it */
     FPS = 6,
     MOTION = 127, /* the added ids: the reference gives fps 7 and subtracts 1, and no noise */
 };
@@ -21,11 +20,12 @@ typedef struct grid { /* spans of tiles along one axis, in pixels */
 } grid;
 
 struct sc_artist {
-    sc_unet *unet;
-    sc_vae *vae;
-    sc_clip *clip;
+    const sc_unet *unet; /* the library's, like those below */
+    const sc_vae *vae;
+    const sc_clip *clip;
     sc_sampler sampler;
     sc_precision precision;
+    int decode; /* frames that are decoded together; see sc_plan */
     float guidance;
     uint64_t seed;
     grid rows, columns;
@@ -59,7 +59,7 @@ static grid plan_axis(int n, int max)
     return (grid){ align_up((all + (count - 1) * overlap + count - 1) / count), overlap };
 }
 
-int sc_artist_open(sc_artist **out, const sc_context *c, const sc_model_files *files, int h, int w)
+int sc_artist_open(sc_artist **out, const sc_context *c, const sc_model_files *files)
 {
     sc_artist *a = calloc(1, sizeof(*a));
     int ret;
@@ -69,32 +69,36 @@ int sc_artist_open(sc_artist **out, const sc_context *c, const sc_model_files *f
     a->precision = c->precision;
     a->guidance = (float)c->set->inpaint_guidance;
     a->seed = (uint64_t)c->set->seed;
-    /* The network was trained on 576 x 1024: tiles keep near its shape. */
-    a->rows = plan_axis(h, align_up(c->set->inpaint_tile * 5 / 8));
-    a->columns = plan_axis(w, align_up(c->set->inpaint_tile));
     sc_sampler_init(&a->sampler, c->set->inpaint_steps);
     SC_TRY(sc_published_unet(&a->unet, c, files->unet, SC_NET_INPAINT_UNET));
     SC_TRY(sc_published_vae(&a->vae, c, files->vae));
     SC_TRY(sc_published_clip(&a->clip, c, files->clip));
     SC_TRY(sc_published_fit(c, files->unet, a->unet, a->vae, a->clip, 1));
-    sc_log(c->log, SC_LOG_INFO, "inpaint",
-           "StereoCrafter in %s, %lld parameters, windows of %d frames, tiles of %dx%d",
-           sc_dtype_name(a->precision.net[SC_NET_INPAINT_UNET].act), (long long)sc_unet_params(a->unet),
-           c->set->inpaint_window, a->columns.size, a->rows.size);
     *out = a;
     return 0;
 fail:
-    sc_artist_close(&a, c->x->dev);
+    sc_artist_close(&a);
     return ret;
 }
 
-void sc_artist_close(sc_artist **a, sc_device *dev)
+void sc_artist_fit(sc_artist *a, const sc_context *c, int h, int w)
 {
-    if (!*a)
-        return;
-    sc_unet_close(&(*a)->unet, dev);
-    sc_vae_close(&(*a)->vae, dev);
-    sc_clip_close(&(*a)->clip, dev);
+    /* The network was trained on 576 x 1024: tiles keep near its shape. */
+    a->rows = plan_axis(h, align_up(c->plan.tile * 5 / 8));
+    a->columns = plan_axis(w, align_up(c->plan.tile));
+    a->decode = c->plan.inpaint_decode;
+}
+
+void sc_artist_log(const sc_artist *a, const sc_context *c)
+{
+    sc_log(c->log, SC_LOG_INFO, "inpaint",
+           "StereoCrafter in %s, %lld parameters, windows of %d frames, tiles of %dx%d",
+           sc_dtype_name(a->precision.net[SC_NET_INPAINT_UNET].act), (long long)sc_unet_params(a->unet),
+           c->plan.inpaint_window, a->columns.size, a->rows.size);
+}
+
+void sc_artist_close(sc_artist **a)
+{
     free(*a);
     *a = NULL;
 }
@@ -215,7 +219,7 @@ static void draw_tile(sc_exec *x, const window *w, const tile *t)
     encode(x, w, t, sc_slice(in, 3, c, c), sc_slice(in, 3, 2 * c, 1), token);
     draw_noise(x, w, t);
     x->act = w->a->precision.net[SC_NET_INPAINT_UNET].act;
-    for (int i = 0; i < w->a->sampler.steps; i++) {
+    for (int i = 0; i < (x->measuring ? 1 : w->a->sampler.steps); i++) { /* all steps need the same */
         sc_unet_cond cond = { .context = token, .fps = FPS, .motion = MOTION };
         const float timestep = w->a->sampler.timestep[i];
 
@@ -298,7 +302,7 @@ static void decode(sc_exec *x, const window *w, int row, int column)
     const tile *t = tile_at(w, row, column);
     const int64_t th = t->y.count, tw = t->x.count;
     const sc_tensor weight = sc_new(x, SC_F32, SC_DIMS(th, tw, 1)),
-                    picture = sc_new(x, SC_F32, SC_DIMS(DECODE, th, tw, 3));
+                    picture = sc_new(x, SC_F32, SC_DIMS(w->a->decode, th, tw, 3));
     const sc_tensor wy = sc_broadcast(ramp(x, shared(w, row, column, 0), th, 0, 3), 3, weight.dim);
     const sc_tensor wx = sc_broadcast(ramp(x, shared(w, row, column, 1), tw, 1, 3), 3, weight.dim);
     const float unscale = 1 / sc_vae_get_config(w->a->vae)->scaling_factor;
@@ -307,8 +311,8 @@ static void decode(sc_exec *x, const window *w, int row, int column)
     sc_mix_into(x, &(sc_mix_args){ .y = weight, .m = wy, .a = wx, .b = weight }); /* the product */
     sc_axpby_into(x, t->latents, unscale, t->latents, 0, SC_NONE, SC_ACT_NONE);
     x->act = w->a->precision.net[SC_NET_VAE].act;
-    for (int i = 0; i < w->count; i += DECODE) {
-        const int n = SC_MIN(DECODE, w->count - i);
+    for (int i = 0; i < w->count; i += w->a->decode) {
+        const int n = SC_MIN(w->a->decode, w->count - i);
 
         sc_vae_decode(x, sc_slice(picture, 0, 0, n), w->a->vae, sc_slice(t->latents, 0, i, n));
         rescale(x, picture, 0.5f, 0.5f, true);

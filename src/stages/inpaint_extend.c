@@ -88,6 +88,7 @@ int sc_inpaint_extend_open(sc_stage **s, const sc_context *c, sc_stage *from)
     *e = (extend){ .stage = { .next = extend_next, .close = extend_close, .name = "inpaint", .from = from },
                    .c = c };
     e->stage.arena = sc_measure(c->x, measure, e, NULL);
+    e->stage.images = sc_image_bytes(c->video->height, c->video->width, 4); /* the frame before */
     *s = &e->stage;
     return 0;
 }

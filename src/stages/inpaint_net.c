@@ -87,6 +87,7 @@ static int take(net *n, sc_frame *f)
     SC_TRY(sc_image_new(n->c->pools, &s->mask, (int)f->hole.t.dim[0], (int)f->hole.t.dim[1], 1));
     make_mask(n->c->x, part(s->mask.t, s->active), part(s->picture.t, s->active),
               part(f->disp_right.t, s->active), part(s->hole.t, s->active));
+    sc_image_unref(&f->disp_right); /* nobody after this stage wants it */
     SC_TRY(sc_exec_wait(n->c->x));
     ret = 0;
 fail:
@@ -226,7 +227,7 @@ static void net_close(sc_stage *stage)
     for (int i = 0; n->slot && i < n->count; i++)
         slot_clear(&n->slot[i]);
     sc_frame_clear(&n->ahead);
-    sc_artist_close(&n->artist, n->c->x->dev);
+    sc_artist_close(&n->artist);
     free(n->slot);
     free(n->out);
     free(n->blind);
@@ -249,29 +250,49 @@ static void measure(sc_exec *x, void *arg)
     composite(x, &s, rgb, 1);
 }
 
+static int net_fit(sc_stage *stage)
+{
+    net *n = (net *)stage;
+    const int h = n->c->video->height, w = n->c->video->width;
+
+    n->window = n->c->plan.inpaint_window;
+    n->overlap = n->c->plan.inpaint_overlap;
+    sc_artist_fit(n->artist, n->c, h, w);
+    if (!(stage->arena = sc_measure(n->c->x, measure, n, NULL)))
+        return -EINVAL;
+    /* Of two windows' frames what was seen, hole and mask; of one's left eye (two where one is made too),
+     * disparity, and what is drawn and where it did not see; and the first frame of the next shot. */
+    const int eyes = n->c->set->synthetic_view == SC_VIEW_RIGHT ? 1 : 2, frame = 3 * eyes + 1;
+    stage->images = (size_t)n->window * (2 * sc_image_bytes(h, w, 5) + sc_image_bytes(h, w, frame + 4)) +
+                    sc_image_bytes(h, w, frame + 5);
+    return 0;
+}
+
 int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_model_files *files)
 {
     net *n = NULL;
     int ret;
 
-    if (c->set->inpaint_overlap >= c->set->inpaint_window)
+    if (c->plan.inpaint_overlap >= c->plan.inpaint_window)
         return sc_fail(c->log, SC_ERR_USAGE, "inpaint",
                        "--inpaint-overlap %d: must be less than --inpaint-window %d", c->set->inpaint_overlap,
                        c->set->inpaint_window);
     if (!(n = calloc(1, sizeof(*n))))
         return sc_fail(c->log, -ENOMEM, "inpaint", "out of memory");
-    *n = (net){ .stage = { .next = net_next, .close = net_close, .name = "inpaint", .from = from },
-                .c = c,
-                .window = c->set->inpaint_window,
-                .overlap = c->set->inpaint_overlap };
+    *n = (net){
+        .stage = { .next = net_next, .close = net_close, .name = "inpaint", .from = from, .fit = net_fit },
+        .c = c,
+        .window = c->plan.inpaint_window
+    };
     n->slot = calloc(2 * (size_t)n->window, sizeof(*n->slot));
     n->out = calloc((size_t)n->window, sizeof(*n->out));
     n->blind = calloc((size_t)n->window, sizeof(*n->blind));
     n->sketch = calloc((size_t)n->window, sizeof(*n->sketch));
     if (!n->slot || !n->out || !n->blind || !n->sketch)
         SC_TRY(sc_fail(c->log, -ENOMEM, "inpaint", "out of memory"));
-    SC_TRY(sc_artist_open(&n->artist, c, files, c->video->height, c->video->width));
-    n->stage.arena = sc_measure(c->x, measure, n, NULL);
+    SC_TRY(sc_artist_open(&n->artist, c, files));
+    SC_TRY(net_fit(&n->stage));
+    sc_artist_log(n->artist, c);
     *s = &n->stage;
     return 0;
 fail:

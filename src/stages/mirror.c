@@ -81,6 +81,7 @@ int sc_mirror_open(sc_stage **out, const sc_context *c, sc_stage *from, bool bac
                               .name = "mirror",
                               .from = from },
                    .c = c };
+    m->stage.images = sc_image_bytes(c->video->height, c->video->width, 4); /* one turned, one on its way */
     *out = &m->stage;
     return 0;
 }

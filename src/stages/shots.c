@@ -317,6 +317,7 @@ int sc_shots_open(sc_stage **out, const sc_context *c, sc_stage *from)
     SC_TRY(ret);
     if (!(s->stage.arena = sc_measure(c->x, measure, s, NULL)))
         SC_TRY(-ENOMEM);
+    s->stage.images = (AFTER + 1) * sc_image_bytes(h, w, 3);
     *out = &s->stage;
     return 0;
 fail:

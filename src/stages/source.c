@@ -122,6 +122,7 @@ int sc_source_open(sc_stage **out, const sc_context *c, sc_reader *reader)
     s->reader = reader;
     SC_TRY(sc_shape_new(&s->shape, c->video->format, c->video->width, c->video->height));
     s->stage.arena = sc_measure(c->x, measure, s, NULL);
+    s->stage.images = sc_image_bytes(c->video->height, c->video->width, 3);
     *out = &s->stage;
     return 0;
 fail:

@@ -139,6 +139,7 @@ int sc_splat_open(sc_stage **out, const sc_context *c, sc_stage *from)
     sc_upload(c->x, s->one.t, &one);
     SC_TRY(sc_exec_wait(c->x));
     s->stage.arena = sc_measure(c->x, measure, s, NULL);
+    s->stage.images = sc_image_bytes(c->video->height, c->video->width, 5);
     *out = &s->stage;
     return 0;
 fail:

@@ -3,7 +3,7 @@
 #define SC_STAGES_H
 
 #include "frame.h"
-#include "../precision.h"
+#include "../budget.h"
 #include "../video/reader.h"
 #include "../video/writer.h"
 
@@ -15,7 +15,11 @@ typedef struct sc_context {
     sc_pools *pools;
     const sc_video_info *video; /* the source's picture */
     sc_precision precision;
-    const char *models; /* resolved folder of published weights, or NULL */
+    const char *models;         /* resolved folder of published weights, or NULL */
+    sc_plan plan;               /* how much of them, and of the film, is on the device at a time */
+    struct sc_pager *pager;     /* where the plan streams weights, else NULL */
+    struct sc_library *library; /* networks that stages share */
+    sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */
 } sc_context;
 
 /* A pull iterator. next fills the zeroed *out and passes ownership; 0, SC_EOF, or an error (sticky from then
@@ -25,15 +29,26 @@ typedef struct sc_stage {
     void (*close)(struct sc_stage *); /* frees the stage itself, not `from` */
     const char *name;
     struct sc_stage *from;
-    size_t arena;   /* bytes of arena that next needs, found by a null run at open */
-    double seconds; /* spent in next, the stages before it included */
-    int shots;      /* shots stage: begun so far */
+    int (*fit)(
+        struct sc_stage *); /* NULL, or sets arena and images again: the context's plan is now smaller */
+    size_t arena;           /* bytes of arena that next needs, found by a null run at open */
+    size_t images;          /* bytes of images that wait in the stage, and that it adds to a frame */
+    double seconds;         /* spent in next, the stages before it included */
+    int shots;              /* shots stage: begun so far */
 } sc_stage;
 
 /* Calls s->next and keeps s->seconds. */
 int sc_stage_next(sc_stage *s, sc_frame *out);
 /* Closes a stage and all before it; *s may be NULL. */
 void sc_stage_close(sc_stage **s);
+
+/* The whole chain, from decoder to layout; *last is the caller's. */
+int sc_chain_open(sc_stage **last, const sc_context *c, sc_reader *reader, const enum AVPixelFormat *format);
+/* Finds the best plan that fits `budget` bytes, on the null device, for the chain that sc_chain_open() would
+ * open. Returns the bytes that *plan needs, which are more than the budget if nothing fits; or an error,
+ * which opening the chain tells the reason of. */
+int64_t sc_chain_plan(sc_plan *plan, size_t budget, const sc_context *c, sc_reader *reader,
+                      const enum AVPixelFormat *format);
 
 /* Each opens a stage over `from` (not owned; closed by sc_stage_close of the last). */
 int sc_source_open(sc_stage **s, const sc_context *c, sc_reader *reader);  /* -> src, left, pts      */

@@ -102,8 +102,8 @@ int sc_loader_read(sc_loader *ld, void **out)
     b = NULL;
 fail:
     if (ret == -ENOMEM)
-        ret = sc_fail(ld->log, SC_ERR_DEVICE, "weights", "%s: %zu MiB do not fit into the memory of %s",
-                      ld->name, (ld->size + ld->staging) >> 20, dev->name);
+        sc_log(ld->log, SC_LOG_WARNING, "memory", "%s: %zu MiB do not fit into the memory of %s", ld->name,
+               (ld->size + ld->staging) >> 20, dev->name);
     if (staging)
         dev->ops->free(dev, staging);
     if (b)

@@ -39,7 +39,8 @@ typedef struct sc_load_size { /* device bytes of a network's weights */
 void sc_loader_report(sc_loader *ld, sc_load_size *size);
 
 /* On success ownership of the memory that holds all weights passes to *block (free with
- * sc_loader_free); *params is the number of parameters asked for. Closes the loader either way. */
+ * sc_loader_free); *params is the number of parameters asked for. Closes the loader either way. -ENOMEM is a
+ * warning in the log. */
 int sc_loader_finish(sc_loader **ld, void **block, int64_t *params);
 /* Gives up: nothing is checked or read. */
 void sc_loader_close(sc_loader **ld);

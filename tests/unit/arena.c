@@ -84,6 +84,16 @@ static void reserve(void **state)
     assert_int_equal(sc_exec_reserve(x, 1 << 20), 0);
     assert_non_null(sc_new(x, SC_U8, SC_DIMS(1 << 20)).data);
     assert_int_equal(x->err, 0);
+
+    sc_pop(x, (sc_mark){ 0 }); /* what is refused leaves what there was */
+    assert_int_equal(sc_exec_reserve(x, (size_t)1 << 62), -ENOMEM);
+    x->most = 2 << 20;
+    assert_int_equal(sc_exec_reserve(x, x->most + 1), -ENOMEM);
+    assert_non_null(sc_new(x, SC_U8, SC_DIMS(1 << 20)).data);
+    sc_pop(x, (sc_mark){ 0 });
+    assert_int_equal(sc_exec_reserve(x, x->most), 0);
+    assert_int_equal(x->size, x->most);
+    assert_int_equal(x->err, 0);
 }
 
 static void transfers(void **state)

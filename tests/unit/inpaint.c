@@ -31,15 +31,24 @@ struct sc_artist {
     int unused;
 };
 
-int sc_artist_open(sc_artist **a, const sc_context *c, const sc_model_files *files, int h, int w)
+int sc_artist_open(sc_artist **a, const sc_context *c, const sc_model_files *files)
 {
-    (void)c, (void)files, (void)h, (void)w;
+    (void)c, (void)files;
     return (*a = calloc(1, sizeof(**a))) ? 0 : -ENOMEM;
 }
 
-void sc_artist_close(sc_artist **a, sc_device *dev)
+void sc_artist_fit(sc_artist *a, const sc_context *c, int h, int w)
 {
-    (void)dev;
+    (void)a, (void)c, (void)h, (void)w;
+}
+
+void sc_artist_log(const sc_artist *a, const sc_context *c)
+{
+    (void)a, (void)c;
+}
+
+void sc_artist_close(sc_artist **a)
+{
     free(*a);
     *a = NULL;
 }
@@ -104,7 +113,7 @@ static void run(int frames, const bool *cut, int window, int overlap, float *val
 {
     sc_settings set = { .inpaint_window = window, .inpaint_overlap = overlap };
     const sc_video_info video = { .width = W, .height = H };
-    sc_context c = { .set = &set, .video = &video };
+    sc_context c = { .set = &set, .video = &video, .plan = sc_plan_of(&set) };
     fake_source source = { .stage = { .next = fake_next }, .c = &c, .frames = frames, .cut = cut };
     sc_device *dev = NULL;
     sc_exec x;
@@ -195,7 +204,7 @@ static void test_no_window_crosses_a_cut(void **state)
 static void test_overlap_must_leave_new_frames(void **state)
 {
     const sc_settings set = { .inpaint_window = 3, .inpaint_overlap = 3 };
-    const sc_context c = { .set = &set };
+    const sc_context c = { .set = &set, .plan = sc_plan_of(&set) };
     sc_stage *s = NULL;
 
     (void)state;

@@ -183,6 +183,38 @@ static void times(void **state)
     }
 }
 
+static void sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t bytes; /* negative: not a size */
+    } cases[] = {
+        { "auto", 0 },
+        { "0", 0 },
+        { "8G", (int64_t)8 << 30 },
+        { "7.5G", (int64_t)7680 << 20 },
+        { "512M", 512 << 20 },
+        { "8", -1 },
+        { "G", -1 },
+        { "8g", -1 },
+        { "-8G", -1 },
+        { "8GB", -1 },
+        { "", -1 },
+        { "1e9G", -1 },
+        { "infG", -1 },
+        { "8 G", -1 },
+    };
+    (void)state;
+    for (int i = 0; i < SC_COUNT(cases); i++) {
+        char *argv[] = { "", "a", "b", "--vram", (char *)cases[i].text };
+        sc_options_default(&o);
+        const int ret = sc_options_parse(&o, 5, argv, error, sizeof error);
+        if (cases[i].bytes < 0 ? ret != SC_ERR_USAGE : ret || o.set.vram != cases[i].bytes)
+            fail_msg("--vram \"%s\": %d, %lld, %s", cases[i].text, ret, (long long)o.set.vram, error);
+    }
+    expect_error("a b --vram 8", "--vram: \"8\" is not a size (8G, 512M or auto)");
+}
+
 static void decimals(void **state)
 {
     (void)state;
@@ -333,10 +365,10 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(values),         cmocka_unit_test(mistakes),
-        cmocka_unit_test(ranges),   cmocka_unit_test(times),          cmocka_unit_test(decimals),
-        cmocka_unit_test(outputs),  cmocka_unit_test(several_inputs), cmocka_unit_test(several_outputs),
-        cmocka_unit_test(printing), cmocka_unit_test(help),
+        cmocka_unit_test(defaults),        cmocka_unit_test(values),   cmocka_unit_test(mistakes),
+        cmocka_unit_test(ranges),          cmocka_unit_test(times),    cmocka_unit_test(sizes),
+        cmocka_unit_test(decimals),        cmocka_unit_test(outputs),  cmocka_unit_test(several_inputs),
+        cmocka_unit_test(several_outputs), cmocka_unit_test(printing), cmocka_unit_test(help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

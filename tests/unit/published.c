@@ -18,6 +18,7 @@ typedef struct fixture {
     sc_exec x;
     sc_logger log;
     sc_context c;
+    sc_library library;
     char folder[64], last[4096];
     int lines;
 } fixture;
@@ -30,33 +31,33 @@ typedef struct net {
 
 static int open_depth(const sc_context *c, const char *folder)
 {
-    sc_unet *u = NULL;
+    const sc_unet *u = NULL;
     const int ret = sc_published_unet(&u, c, folder, SC_NET_DEPTH_UNET);
-    sc_unet_close(&u, c->x->dev);
+    sc_library_close(c->library, c->x->dev);
     return ret;
 }
 
 static int open_inpaint(const sc_context *c, const char *folder)
 {
-    sc_unet *u = NULL;
+    const sc_unet *u = NULL;
     const int ret = sc_published_unet(&u, c, folder, SC_NET_INPAINT_UNET);
-    sc_unet_close(&u, c->x->dev);
+    sc_library_close(c->library, c->x->dev);
     return ret;
 }
 
 static int open_vae(const sc_context *c, const char *folder)
 {
-    sc_vae *v = NULL;
+    const sc_vae *v = NULL;
     const int ret = sc_published_vae(&v, c, folder);
-    sc_vae_close(&v, c->x->dev);
+    sc_library_close(c->library, c->x->dev);
     return ret;
 }
 
 static int open_clip(const sc_context *c, const char *folder)
 {
-    sc_clip *l = NULL;
+    const sc_clip *l = NULL;
     const int ret = sc_published_clip(&l, c, folder);
-    sc_clip_close(&l, c->x->dev);
+    sc_library_close(c->library, c->x->dev);
     return ret;
 }
 
@@ -89,7 +90,9 @@ static int setup(void **state)
 
     strcpy(f->folder, "/tmp/sc-published-XXXXXX");
     f->log = (sc_logger){ .write = keep_line, .opaque = f, .level = SC_LOG_WARNING };
-    f->c = (sc_context){ .log = &f->log, .x = &f->x }; /* its precision: fp32 throughout */
+    f->c = (sc_context){ .log = &f->log,
+                         .x = &f->x,
+                         .library = &f->library }; /* its precision: fp32 throughout */
     *state = f;
     return !mkdtemp(f->folder) || sc_device_open(&f->dev, &o, &f->log) < 0 ||
            sc_exec_open(&f->x, f->dev, &f->log, SC_F32, 0) < 0 ||
@@ -302,12 +305,33 @@ static void config(void **state)
     }
 }
 
+/* Two stages that ask for a folder share what is in it; another folder is another network. */
+static void loaded_once(void **state)
+{
+    const fixture *f = *state;
+    const sc_vae *a = NULL, *b = NULL;
+    const sc_unet *u = NULL, *v = NULL;
+    char vae[256], unet[2][256];
+
+    snprintf(vae, sizeof(vae), "%s/%s", f->folder, nets[2].folder);
+    for (int i = 0; i < 2; i++)
+        snprintf(unet[i], sizeof(unet[i]), "%s/%s", f->folder, nets[i].folder);
+    assert_int_equal(sc_published_vae(&a, &f->c, vae), 0);
+    assert_int_equal(sc_published_unet(&u, &f->c, unet[0], SC_NET_DEPTH_UNET), 0);
+    assert_int_equal(sc_published_unet(&v, &f->c, unet[1], SC_NET_INPAINT_UNET), 0);
+    assert_int_equal(sc_published_vae(&b, &f->c, vae), 0);
+    assert_true(a && a == b && u && v && u != v);
+    assert_int_equal(f->library.count, 3);
+    sc_library_close(f->c.library, f->dev);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whole, setup, teardown),
         cmocka_unit_test_setup_teardown(broken, setup, teardown),
         cmocka_unit_test_setup_teardown(config, setup, teardown),
+        cmocka_unit_test_setup_teardown(loaded_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
