@@ -10,7 +10,8 @@
 #include "pager.h"
 #include "stages/published.h"
 
-/* Where the chain waits for the encoder this share of the time, a faster chain would change little. */
+/* Where the chain waits for the encoder this share of the time, a faster chain would change little; unless
+ * they share a CPU, whose cores the one takes from the other. */
 static const double LIMIT = 0.1;
 
 struct sc_converter {
@@ -473,7 +474,7 @@ static void log_end(const sc_converter *c)
 
     for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
         most = p->share[i] > p->share[most] ? i : most;
-    if (waited >= LIMIT && !c->set.discard)
+    if (c->dev->large && waited >= LIMIT && !c->set.discard)
         snprintf(limit, sizeof(limit),
                  "the encoder %s is the limit: all else waited for it %.0f%% of the time", c->codec,
                  100 * waited);
@@ -481,7 +482,7 @@ static void log_end(const sc_converter *c)
         snprintf(limit, sizeof(limit), "most of the time went to %s", p->stage_name[most]);
     sc_log(&c->log, SC_LOG_INFO, "convert", "%lld frames in %.2f s, %.2f a second; %s", (long long)p->frame,
            p->seconds, n / p->seconds, limit);
-    sc_log(&c->log, SC_LOG_INFO, "device",
+    sc_log(&c->log, c->dev->large ? SC_LOG_INFO : SC_LOG_DEBUG, "device",
            "bytes over the bus: %lld of weights and constants; a frame %.0f of pixels up, %.0f down, %.0f of "
            "numbers",
            (long long)p->loaded, (double)p->pixels_up / n, (double)p->pixels_down / n,
