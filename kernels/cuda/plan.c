@@ -19,15 +19,21 @@ static bool rows_aligned(sc_tensor t)
     return aligned(t.data, t.stride[0] * (int64_t)sc_dtype_size(t.dtype));
 }
 
-/* cuBLASLt has vectors of factors on 9.0 alone, and there with 16-bit results whose rows are aligned. */
+/* cuBLASLt has vectors of factors on 9.0 alone, and there aligned ones, with 16-bit results of aligned rows.
+ */
+static bool takes_factors(const sc_linear_args *a, int arch)
+{
+    return arch == 90 && a->y.dtype != SC_F32 && rows_aligned(a->y) &&
+           (!a->add.ndim || rows_aligned(a->add)) && a->x_scale.stride[0] == 1 &&
+           aligned(a->x_scale.data, 0) && aligned(a->scale.data, 0);
+}
+
 bool sc_plan_linear_fused(const sc_linear_args *a, int arch)
 {
     const bool repeated = a->add.stride[0] == 0 && a->y.dim[0] > 1;
 
-    if (a->scale.ndim && (arch != 90 || a->y.dtype == SC_F32 || a->x_scale.stride[0] != 1 ||
-                          !rows_aligned(a->y) || (a->add.ndim && !rows_aligned(a->add))))
-        return false;
-    return a->act == SC_ACT_NONE && (!a->add.ndim || (a->add.stride[1] == 1 && !repeated));
+    return a->act == SC_ACT_NONE && (!a->scale.ndim || takes_factors(a, arch)) &&
+           (!a->add.ndim || (a->add.stride[1] == 1 && !repeated));
 }
 
 int64_t sc_plan_linear_rows(const sc_linear_args *a, size_t room)

@@ -62,6 +62,9 @@ static void linear_fuses(void **state)
     a.x_scale.stride[0] = 0;
     assert_false(sc_plan_linear_fused(&a, 90));
     a.x_scale.stride[0] = 1;
+    a.x_scale.data = base + 4;
+    assert_false(sc_plan_linear_fused(&a, 90));
+    a.x_scale.data = base;
     a.y.stride[0] = 323; /* its rows have to be aligned */
     assert_false(sc_plan_linear_fused(&a, 90));
     a.y.stride[0] = 328;
