@@ -74,18 +74,36 @@ static int read_moov(box *moov, const uint8_t *data, size_t size)
 
 /* ---- the sample entry */
 
+static int find_track(box *trak, const uint8_t *data, const box *moov, uint32_t track)
+{
+    box tkhd;
+
+    for (int n = 0; find(trak, data, moov, 0, MKTAG('t', 'r', 'a', 'k'), n) >= 0; n++) {
+        if (find(&tkhd, data, trak, 0, MKTAG('t', 'k', 'h', 'd'), 0) < 0 || tkhd.size < tkhd.header + FULL)
+            return AVERROR_INVALIDDATA;
+        /* after two times, whose width the version tells */
+        const size_t before = FULL + (data[tkhd.at + tkhd.header] == 1 ? 16 : 8);
+        if (tkhd.size < tkhd.header + before + 4)
+            return AVERROR_INVALIDDATA;
+        if (AV_RB32(data + tkhd.at + tkhd.header + before) == track)
+            return 0;
+    }
+    return AVERROR_INVALIDDATA;
+}
+
 enum { CHAIN = 7 };
 
 /* moov, trak, mdia, minf, stbl, stsd and the entry: the boxes that grow. */
-static int find_entry(box chain[CHAIN], const uint8_t *data, size_t size, int track)
+static int find_entry(box chain[CHAIN], const uint8_t *data, size_t size, uint32_t track)
 {
     static const char types[][5] = { "moov", "trak", "mdia", "minf", "stbl", "stsd" };
     box hdlr;
     int ret;
 
     SC_TRY(read_moov(&chain[0], data, size));
-    for (int i = 1; i < SC_COUNT(types); i++)
-        SC_TRY(find(&chain[i], data, &chain[i - 1], 0, AV_RL32(types[i]), i == 1 ? track : 0));
+    SC_TRY(find_track(&chain[1], data, &chain[0], track));
+    for (int i = 2; i < SC_COUNT(types); i++)
+        SC_TRY(find(&chain[i], data, &chain[i - 1], 0, AV_RL32(types[i]), 0));
     SC_TRY(find(&hdlr, data, &chain[2], 0, MKTAG('h', 'd', 'l', 'r'), 0));
     if (hdlr.size < hdlr.header + FULL + 8 ||
         AV_RL32(data + hdlr.at + hdlr.header + FULL + 4) != MKTAG('v', 'i', 'd', 'e'))
@@ -119,7 +137,7 @@ static int resize(uint8_t *data, const box *b, size_t size)
     return 0;
 }
 
-int sc_moov_add(uint8_t **out, size_t *out_size, const uint8_t *moov, size_t size, int track,
+int sc_moov_add(uint8_t **out, size_t *out_size, const uint8_t *moov, size_t size, uint32_t track,
                 const uint8_t *boxes, size_t boxes_size)
 {
     box chain[CHAIN], b;
@@ -297,7 +315,7 @@ fail:
     return ret;
 }
 
-static int add_to(int fd, int track, const uint8_t *boxes, size_t boxes_size)
+static int add_to(int fd, uint32_t track, const uint8_t *boxes, size_t boxes_size)
 {
     uint8_t *moov = NULL, *grown = NULL;
     size_t size, grown_size;
@@ -325,7 +343,7 @@ fail:
     return ret;
 }
 
-int sc_boxes_add(const char *path, int track, const uint8_t *boxes, size_t size)
+int sc_boxes_add(const char *path, uint32_t track, const uint8_t *boxes, size_t size)
 {
     const int fd = open(path, O_RDWR);
     int ret;

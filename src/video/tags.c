@@ -200,7 +200,8 @@ int sc_tags_finish(const char *path, const AVOutputFormat *of, int film, const s
     put_vexu(&b, t, o->made, sphere);
     if (sphere || o->fov > 0)
         put_hfov(&b, sphere ? 180 : o->fov);
-    ret = sc_boxes_add(path, film, b.at, (size_t)b.size);
+    /* So FFmpeg numbers tracks, whether or not all streams become one: covers do not. */
+    ret = sc_boxes_add(path, (uint32_t)film + 1, b.at, (size_t)b.size);
     if (ret != AVERROR_INVALIDDATA && ret != AVERROR(ERANGE))
         return ret;
     sc_log(log, SC_LOG_WARNING, "writer",

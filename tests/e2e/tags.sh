@@ -93,6 +93,13 @@ convert odd.mp4 odd_LR.mp4 --depth odd/depth.mkv --layout hsbs
 check "hsbs, odd half" "128,72,63:64,7:4" \
     "$(stream odd_LR.mp4 stream=width,height,sample_aspect_ratio,display_aspect_ratio)"
 check "sequential, rate" "50/1" "$(stream sequential.mp4 stream=r_frame_rate)"
+# The film's track, where it is not the first.
+if command -v ffmpeg >/dev/null; then
+    printf '1\n00:00:00,080 --> 00:00:00,100\nlate\n' >late.srt
+    ffmpeg -v error -y -i late.srt -i film.mp4 -map 0 -map 1:v -c:v copy late.mkv
+    convert late.mkv late.mp4 --depth-size 64 --frames 1
+    check "film behind titles" "$(entry sbs.mp4)" "$(entry late.mp4)"
+fi
 # Half a sphere: 0.25 of the whole is missing left and right, in 32 bits after the point.
 make sphere.mkv --layout vr180
 make sphere.mp4 --layout vr180

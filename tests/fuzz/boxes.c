@@ -14,7 +14,7 @@ static void expect(int promise)
         abort();
 }
 
-/* The first byte is the track's number and how far chunks move. */
+/* The first byte is the track's ID and how far chunks move. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t added[] = { 0, 0, 0, 13, 's', 't', '3', 'd', 0,   0,  0,
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!size)
         return 0;
-    const int track = data[0] & 3;
+    const uint32_t track = data[0] & 3;
     const int64_t by = (int64_t)data[0] - 100;
     copy = malloc(size); /* of exactly this size, so that a read past the end is seen */
     expect(copy != NULL);
@@ -60,7 +60,7 @@ size_t fuzz_seed(int i, uint8_t *out, size_t max)
         const char type[5];
         int zeros, depth;
     } rows[] = {
-        { "moov", 0, 0 },  { "mvhd", 8, 1 }, { "trak", 0, 1 },  { "tkhd", 8, 2 },  { "mdia", 0, 2 },
+        { "moov", 0, 0 },  { "mvhd", 8, 1 }, { "trak", 0, 1 },  { "tkhd", 16, 2 }, { "mdia", 0, 2 },
         { "hdlr", 12, 3 }, { "minf", 0, 3 }, { "stbl", 0, 4 },  { "stsd", 8, 5 },  { "avc1", 78, 6 },
         { "pasp", 8, 7 },  { "st3d", 5, 7 }, { "stco", 16, 5 }, { "co64", 24, 5 },
     };
@@ -70,7 +70,7 @@ size_t fuzz_seed(int i, uint8_t *out, size_t max)
     if (i > 1 || max < 512)
         return 0;
     memset(out, 0, 512);
-    out[0] = (uint8_t)(i ? 60 : 120); /* track 0 both times, back and forth */
+    out[0] = (uint8_t)(i ? 60 : 120); /* track_ID 0 both times, back and forth */
     for (int k = 0; k < SC_COUNT(rows); k++) {
         at[k] = n;
         n = put(out, n, 0);

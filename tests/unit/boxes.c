@@ -48,10 +48,21 @@ static void end(bytes *b)
 /* A moov box with one video track: a sample entry with pasp, and st3d if asked for, and chunk offsets. */
 static bytes make_moov(bool with_st3d, bool wide, uint64_t offset)
 {
-    static const char *const parents[] = { "moov", "trak", "mdia" };
     bytes b = { .size = 0 };
-    for (int i = 0; i < SC_COUNT(parents); i++)
-        begin(&b, parents[i], 0);
+    begin(&b, "moov", 0);
+    begin(&b, "trak", 0); /* a track before it, of another ID */
+    begin(&b, "tkhd", 4 + 8 + 4);
+    end(&b);
+    begin(&b, "mdia", 0);
+    begin(&b, "minf", 0);
+    begin(&b, "stbl", 0);
+    for (int i = 0; i < 4; i++)
+        end(&b);
+    begin(&b, "trak", 0);
+    begin(&b, "tkhd", 4 + 8);
+    put(&b, 7, 4);
+    end(&b);
+    begin(&b, "mdia", 0);
     begin(&b, "hdlr", 8);
     put(&b, AV_RB32("vide"), 4);
     end(&b);
@@ -82,14 +93,14 @@ static void growing(void **state)
     const bytes plain = make_moov(false, false, 5000), tagged = make_moov(true, false, 5000);
     uint8_t *once, *twice, *replaced;
     size_t n, m, k;
-    assert_int_equal(sc_moov_add(&once, &n, plain.at, plain.size, 0, added, sizeof added), 0);
+    assert_int_equal(sc_moov_add(&once, &n, plain.at, plain.size, 7, added, sizeof added), 0);
     assert_int_equal(n, plain.size + sizeof added);
     assert_int_equal(AV_RB32(once), n);
     /* again, or over an st3d of the muxer's: the same */
-    assert_int_equal(sc_moov_add(&twice, &m, once, n, 0, added, sizeof added), 0);
+    assert_int_equal(sc_moov_add(&twice, &m, once, n, 7, added, sizeof added), 0);
     assert_int_equal(m, n);
     assert_memory_equal(once, twice, n);
-    assert_int_equal(sc_moov_add(&replaced, &k, tagged.at, tagged.size, 0, added, sizeof added), 0);
+    assert_int_equal(sc_moov_add(&replaced, &k, tagged.at, tagged.size, 7, added, sizeof added), 0);
     assert_int_equal(k, n);
     assert_memory_equal(once, replaced, n);
     const uint8_t *pasp = NULL;
@@ -130,14 +141,14 @@ static void broken(void **state)
     uint8_t *out = NULL;
     size_t n;
     for (size_t size = 0; size < whole.size; size++)
-        assert_int_equal(sc_moov_add(&out, &n, whole.at, size, 0, added, sizeof added), AVERROR_INVALIDDATA);
+        assert_int_equal(sc_moov_add(&out, &n, whole.at, size, 7, added, sizeof added), AVERROR_INVALIDDATA);
     assert_int_equal(sc_moov_add(&out, &n, whole.at, whole.size, 1, added, sizeof added),
                      AVERROR_INVALIDDATA);
     bytes sound = whole; /* a track that is no video track */
     for (size_t i = 0; i + 4 <= sound.size; i++)
         if (!memcmp(sound.at + i, "vide", 4))
             sound.at[i] = 's';
-    assert_int_equal(sc_moov_add(&out, &n, sound.at, sound.size, 0, added, sizeof added),
+    assert_int_equal(sc_moov_add(&out, &n, sound.at, sound.size, 7, added, sizeof added),
                      AVERROR_INVALIDDATA);
     assert_null(out);
 }
@@ -225,14 +236,14 @@ static void files(void **state)
     put_moov_first(film, first);
     put_moov_first(film, copy);
     for (int i = 0; i < 2; i++) { /* the moov box last, then first */
-        assert_int_equal(sc_boxes_add(i ? first : film, 0, added, sizeof added), 0);
+        assert_int_equal(sc_boxes_add(i ? first : film, 1, added, sizeof added), 0);
         expect_same_packets(i ? first : film, copy);
-        assert_int_equal(sc_boxes_add(i ? first : film, 1, added, sizeof added), AVERROR_INVALIDDATA);
+        assert_int_equal(sc_boxes_add(i ? first : film, 2, added, sizeof added), AVERROR_INVALIDDATA);
         expect_same_packets(i ? first : film, copy);
     }
-    assert_int_equal(sc_boxes_add("/nowhere/film.mp4", 0, added, sizeof added), AVERROR(ENOENT));
+    assert_int_equal(sc_boxes_add("/nowhere/film.mp4", 1, added, sizeof added), AVERROR(ENOENT));
     assert_int_equal(truncate(copy, 200), 0);
-    assert_int_equal(sc_boxes_add(copy, 0, added, sizeof added), AVERROR_INVALIDDATA);
+    assert_int_equal(sc_boxes_add(copy, 1, added, sizeof added), AVERROR_INVALIDDATA);
     unlink(film);
     unlink(first);
     unlink(copy);
