@@ -7,8 +7,10 @@
 
 #include <libavutil/log.h>
 
+#include "nets/builtin.h"
 #include "pager.h"
 #include "stages/published.h"
+#include "video/cache.h"
 
 /* Where the chain waits for the encoder this share of the time, a faster chain would change little; unless
  * they share a CPU, whose cores the one takes from the other. */
@@ -26,6 +28,7 @@ struct sc_converter {
     sc_pools *pools;
     sc_context ctx;
     char models[SC_MODELS_PATH]; /* holds ctx.models where it was searched for */
+    char cached[SC_CACHE_PATH];  /* the depth's file, with --cache */
     sc_library library;
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
@@ -345,6 +348,30 @@ fail:
     return ret;
 }
 
+/* The depth that an earlier conversion kept, or else a sidecar to keep this one's. */
+static int use_cache(sc_converter *c)
+{
+    char networks[SC_MODELS_PATH + 128], digest[33];
+    struct stat folder = { 0 };
+    int ret;
+
+    if (c->ctx.models) { /* a network that was replaced shows in its folder's time */
+        snprintf(networks, sizeof networks, "%s/DepthCrafter", c->ctx.models);
+        stat(networks, &folder);
+        snprintf(networks, sizeof networks, "%s %lld", c->ctx.models, (long long)folder.st_mtim.tv_sec);
+    } else {
+        sc_cache_digest(digest, sc_builtin_depth, (size_t)sc_builtin_depth_size);
+        snprintf(networks, sizeof networks, "%s", digest);
+    }
+    SC_TRY(sc_cache_depth(c->cached, &c->set, networks, &c->log));
+    *(ret ? &c->set.depth_file : &c->set.export_depth) = c->cached;
+    if (!ret)
+        sc_log(&c->log, SC_LOG_INFO, "cache", "this film's depth will be kept as %s", c->cached);
+    ret = 0;
+fail:
+    return ret;
+}
+
 static int open_all(sc_converter *c)
 {
     const sc_settings *s = &c->set;
@@ -367,12 +394,14 @@ static int open_all(sc_converter *c)
            v->codec, av_get_pix_fmt_name(v->format), v->duration);
     for (int i = 0; i < s->outputs; i++)
         SC_TRY(open_output(c, i, &format[i]));
-    if (s->export_depth && !s->dry_run)
-        SC_TRY(open_sidecar(c));
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
     c->ctx.library = &c->library;
     SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
+    if (s->cache)
+        SC_TRY(use_cache(c));
+    if (s->export_depth && !s->dry_run)
+        SC_TRY(open_sidecar(c));
     SC_TRY(open_chain(c, format));
     return 0;
 fail:

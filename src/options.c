@@ -197,6 +197,13 @@ const sc_option sc_option_table[] = {
       IN(export_depth),
       .unit = "FILE",
       .help = "write the depth as gray16 FFV1 (.nut keeps timestamps exactly, .mkv to 1 ms)" },
+    { .name = "--cache",
+      .type = SC_BOOL,
+      .group = DEPTH,
+      IN(cache),
+      .help =
+          "keep the depth of this film, and use what was kept of it before: another strength, convergence or "
+          "layout then takes a fraction of the time" },
     { .name = "--depth-size",
       .type = SC_INT,
       .group = DEPTH,
@@ -433,9 +440,10 @@ const sc_option sc_option_table[] = {
       IN(cache_dir),
       .unit = "FOLDER",
       .full = true,
-      .help =
-          "where it is kept which kernels a GPU does fastest, found out when they are first needed; none: "
-          "take the libraries' word for it (default stereocrafter in $XDG_CACHE_HOME or ~/.cache)" },
+      .help = "where --cache keeps depth, and where it is kept which kernels a GPU does fastest, found out "
+              "when they are "
+              "first needed; none: take the libraries' word for it (default stereocrafter in $XDG_CACHE_HOME "
+              "or ~/.cache)" },
     { .name = "--progress",
       .type = SC_CHOICE,
       .group = RUNNING,

@@ -426,6 +426,9 @@ static int check_together(const sc_settings *s, char *error, size_t size)
         return complain(error, size, "-to: %.10g s is not after -ss, %.10g s", s->end, s->start);
     if (s->duration >= 0 && s->duration < 1e-6)
         return complain(error, size, "-t: nothing would be converted");
+    if (s->cache && (s->depth_file || s->export_depth))
+        return complain(error, size, "--cache and %s exclude each other",
+                        s->depth_file ? "--depth" : "--export-depth");
     if (s->depth_overlap >= s->depth_window)
         return complain(error, size, "--depth-overlap: %d is not less than --depth-window, %d",
                         s->depth_overlap, s->depth_window);

@@ -104,11 +104,12 @@ typedef struct sc_settings {
 
     const char *depth_file;   /* NULL, or a depth video or image sequence used instead of the network */
     const char *export_depth; /* NULL, or where the gray16 FFV1 sidecar goes */
-    int depth_size;           /* shorter side of the built-in depth network's input, pixels */
-    int depth_window;         /* frames of a window of the published depth network */
-    int depth_overlap;        /* frames that two windows share */
-    int depth_steps;          /* denoising steps of the published depth network */
-    double depth_guidance;    /* 1 = one pass */
+    int cache;        /* 1: the film's depth is kept in cache_dir, and taken from there; without both above */
+    int depth_size;   /* shorter side of the built-in depth network's input, pixels */
+    int depth_window; /* frames of a window of the published depth network */
+    int depth_overlap;     /* frames that two windows share */
+    int depth_steps;       /* denoising steps of the published depth network */
+    double depth_guidance; /* 1 = one pass */
 
     int inpaint;         /* 0 auto, 1 background extension, 2 published network, 3 none (holes stay black) */
     int inpaint_window;  /* frames of a chunk */
