@@ -159,11 +159,7 @@ bool sc_plan_tap_conv(sc_tap_plan *p, const sc_conv2d_args *a, int processors)
                         .left = a->pad_left,
                         .phases = doubled ? 4 : 1,
                         .adds = a->add.ndim != 0 };
-    if (!countable(p) || !cut(p, processors, doubled ? 0.4 : kh == 3 && kw == 3 ? 0.75 : 0.5))
-        return false;
-    /* 3 x 3 sums of up to 2304 to 128 or 256 channels: cuDNN is 2 to 3 % faster (H200, cuDNN 9.14). */
-    return doubled || a->stride > 1 || kh * kw < 9 || p->in > 256 || p->out % 160 == 0 ||
-           cost(p, processors) <= SMALL;
+    return countable(p) && cut(p, processors, doubled ? 0.4 : kh == 3 && kw == 3 ? 0.75 : 0.5);
 }
 
 bool sc_plan_tap_linear(sc_tap_plan *p, const sc_linear_args *a, int processors)
