@@ -59,6 +59,8 @@ configure() {
 step configure configure
 step build cmake --build "$build"
 step ops "$build/tests/ops" --device cuda
+step ops-plain "$build/tests/ops" --device cuda --plain
+step ops-timed "$build/tests/ops" --device cuda --cache-dir "$build/choices"
 step golden "$build/tests/golden" --device cuda tests/golden/data
 # Some 10 GB, of which nothing is kept; where diffusers is not installed it says so.
 reference() {

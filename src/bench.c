@@ -1,10 +1,10 @@
 #include "bench.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_run.h"
 #include "nets/clip.h"
 #include "nets/quick.h"
 #include "nets/unet.h"
@@ -13,9 +13,8 @@
 #include "precision.h"
 #include "video/hardware.h"
 
-enum { SCHEMA = 1, ROUNDS = 20, LATENT = 8 /* pixels of a latent */ };
+enum { SCHEMA = 2, LATENT = 8 /* pixels of a latent */ };
 #define STREAM_RING ((size_t)256 << 20) /* four of the largest layer in 16 bit */
-static const double patience = 2;       /* seconds after which a case is timed no further */
 
 typedef enum kind { QUICK, CLIP, ENCODE, DECODE, UNET } kind;
 
@@ -46,11 +45,10 @@ typedef struct net {
 } net;
 
 typedef struct result {
-    double seconds[ROUNDS];
-    int rounds;
-    int64_t flops;
+    sc_bench_times times;
     size_t bytes; /* weights and working memory */
-    double error; /* against fp32: |out - ref| / |ref| */
+    double error, cosine,
+        psnr; /* against fp32: |out - ref| / |ref|; of the angle; decibels, peak = ref's range */
 } result;
 
 static int open_unet(net *n, sc_loader **ld, sc_exec *x, int divide)
@@ -163,100 +161,117 @@ static void measure(sc_exec *x, void *arg)
     forward(x, &n);
 }
 
-/* |out - ref| / |ref|; *ref takes out where it is NULL. */
-static int compare(sc_exec *x, const net *n, double *error, float **ref)
+/* *ref takes out where it is NULL. */
+static int compare(sc_exec *x, const net *n, result *r, float **ref)
 {
     const int64_t count = sc_tensor_count(n->out);
-    float *out = malloc((size_t)count * sizeof(*out));
-    double e = 0, power = 0;
+    float *out = malloc((size_t)count * sizeof(*out)), low = INFINITY, high = -INFINITY;
+    double e = 0, a = 0, b = 0, ab = 0;
     int ret;
 
-    if (!out)
-        return -ENOMEM;
+    SC_TRY(out ? 0 : -ENOMEM);
     sc_download(x, out, n->out);
     SC_TRY(sc_exec_wait(x));
-    for (int64_t i = 0; *ref && i < count; i++) {
-        const double d = (double)out[i] - (*ref)[i];
-        e += d * d;
-        power += (double)(*ref)[i] * (*ref)[i];
-    }
-    *error = *ref ? sqrt(e / power) : 0;
     if (!*ref) {
         *ref = out;
-        return 0;
+        out = NULL;
     }
+    for (int64_t i = 0; i < count; i++) {
+        const float want = (*ref)[i], got = out ? out[i] : want;
+        e += ((double)got - want) * ((double)got - want);
+        a += (double)got * got;
+        b += (double)want * want;
+        ab += (double)got * want;
+        low = SC_MIN(low, want);
+        high = SC_MAX(high, want);
+    }
+    r->error = sqrt(e / b);
+    r->cosine = ab / sqrt(a * b);
+    r->psnr = 10 * log10((double)(high - low) * (high - low) * (double)count / e);
 fail:
     free(out);
     return ret;
 }
 
+static void run(sc_exec *x, void *arg)
+{
+    forward(x, arg);
+}
+
 static int time_net(sc_exec *x, net *n, result *r, float **ref)
 {
-    sc_stats stats;
-    const size_t arena = sc_measure(x, measure, n, &stats);
-    double begin;
+    const size_t arena = sc_measure(x, measure, n, NULL);
     int ret;
 
     SC_TRY(arena ? sc_exec_reserve(x, arena) : -EINVAL);
-    r->flops = stats.flops;
     r->bytes = arena;
     make_tensors(x, n);
-    forward(x, n); /* plans and caches */
-    SC_TRY(sc_exec_wait(x));
-    begin = sc_now();
-    for (r->rounds = 0; r->rounds < ROUNDS && sc_now() < begin + patience; r->rounds++) {
-        const double start = sc_now();
-        forward(x, n);
-        SC_TRY(sc_exec_wait(x));
-        r->seconds[r->rounds] = sc_now() - start;
-    }
-    SC_TRY(compare(x, n, &r->error, ref));
+    SC_TRY(sc_bench_time(x, run, n, &r->times));
+    SC_TRY(compare(x, n, r, ref));
 fail:
     sc_pop(x, (sc_mark){ 0 });
     return ret;
 }
 
-static int by_size(const void *a, const void *b)
+static void report_net(FILE *f, cJSON *rows, const net *n, const char *precision, const result *r)
 {
-    const double d = *(const double *)a - *(const double *)b;
-    return (d > 0) - (d < 0);
-}
-
-static double quantile(const result *r, double q)
-{
-    return r->seconds[(int)(q * (r->rounds - 1) + 0.5)];
-}
-
-static void report_net(FILE *f, cJSON *rows, const net *n, const char *precision, result *r)
-{
-    char shape[64];
+    const sc_bench_times *t = &r->times;
+    const double median = sc_bench_quantile(t, 0.5);
+    const bool picture = n->quick || n->c->kind == DECODE, exact = r->error == 0;
+    char shape[64], psnr[16] = "";
     cJSON *row = cJSON_CreateObject();
 
-    qsort(r->seconds, (size_t)r->rounds, sizeof(*r->seconds), by_size);
-    const double ms = 1e3 * quantile(r, 0.5), tflops = 1e-12 * (double)r->flops / quantile(r, 0.5);
     snprintf(shape, sizeof(shape), "%dx%dx%d", n->frames, n->w, n->h);
-    fprintf(f, "%-17s %-13s %-5s %10.2f %10.2f %10.2f %9.2f %9.0f %9.1e\n", n->c->name, shape, precision, ms,
-            1e3 * quantile(r, 0.1), 1e3 * quantile(r, 0.9), tflops, (double)r->bytes / (1 << 20), r->error);
+    if (picture && !exact)
+        snprintf(psnr, sizeof(psnr), "%.1f", r->psnr);
+    fprintf(f, "%-17s %-13s %-5s %10.2f %10.2f %10.2f %9.2f %7.0f %8.1e %10.7f %6s\n", n->c->name, shape,
+            precision, 1e3 * median, 1e3 * sc_bench_quantile(t, 0.1), 1e3 * sc_bench_quantile(t, 0.9),
+            1e-12 * (double)t->stats.flops / median, (double)r->bytes / (1 << 20), r->error, r->cosine, psnr);
     fflush(f);
     cJSON_AddStringToObject(row, "net", n->c->name);
     cJSON_AddStringToObject(row, "shape", shape);
     cJSON_AddStringToObject(row, "precision", precision);
-    cJSON_AddNumberToObject(row, "median_ms", ms);
-    cJSON_AddNumberToObject(row, "p10_ms", 1e3 * quantile(r, 0.1));
-    cJSON_AddNumberToObject(row, "p90_ms", 1e3 * quantile(r, 0.9));
-    cJSON_AddNumberToObject(row, "tflops", tflops);
+    sc_bench_row(row, t);
     cJSON_AddNumberToObject(row, "memory_mib", (double)r->bytes / (1 << 20));
     cJSON_AddNumberToObject(row, "error", r->error);
+    cJSON_AddNumberToObject(row, "cosine", r->cosine);
+    if (picture && !exact)
+        cJSON_AddNumberToObject(row, "psnr_db", r->psnr);
     cJSON_AddItemToArray(rows, row);
+}
+
+/* The device in one precision; 1 if it does not have it. */
+static int open_exec(sc_exec *x, sc_device **dev, sc_precision *p, const sc_settings *s,
+                     const char *precision)
+{
+    sc_device_options o = {
+        .name = s->device, .threads = s->threads, .plain = !s->optimize, .cache_dir = s->cache_dir
+    };
+    int ret;
+
+    SC_TRY(sc_precision_parse(p, precision, &s->log));
+    o.tf32 = p->tf32;
+    SC_TRY(sc_device_open(dev, &o, &s->log));
+    const sc_precision asked = *p;
+    sc_precision_widen(p, (*dev)->dtypes, SC_LOG_DEBUG, NULL);
+    if (p->net[0].weight != asked.net[0].weight || p->tf32 != asked.tf32)
+        return 1;
+    SC_TRY(sc_exec_open(x, *dev, &s->log, p->net[0].act, 0));
+fail:
+    return ret;
+}
+
+static void close_exec(sc_exec *x, sc_device **dev)
+{
+    if (x->dev)
+        sc_exec_close(x);
+    sc_device_close(dev);
 }
 
 /* One network in one precision; 1 if the device does not have it. */
 static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct bench_case *c,
                      const char *precision, float **ref)
 {
-    sc_device_options o = {
-        .name = s->device, .threads = s->threads, .plain = !s->optimize, .cache_dir = s->cache_dir
-    };
     sc_device *dev = NULL;
     sc_pager *pager = NULL;
     sc_exec x = { 0 };
@@ -265,33 +280,38 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
     result r = { 0 };
     int ret;
 
-    SC_TRY(sc_precision_parse(&p, precision, &s->log));
-    o.tf32 = p.tf32;
-    SC_TRY(sc_device_open(&dev, &o, &s->log));
-    const bool large = strncmp(dev->name, "cpu", 3) != 0;
-    const sc_precision asked = p;
-    sc_precision_widen(&p, dev->dtypes, SC_LOG_DEBUG, NULL);
-    if (p.net[0].weight != asked.net[0].weight || p.tf32 != asked.tf32) {
-        sc_device_close(&dev);
-        return 1;
+    SC_TRY(open_exec(&x, &dev, &p, s, precision));
+    if (!ret) {
+        n.frames = c->size[dev->large][0];
+        n.h = c->size[dev->large][1];
+        n.w = c->size[dev->large][2];
+        if (c->stream)
+            SC_TRY(sc_pager_open(&pager, dev, STREAM_RING));
+        SC_TRY(open_net(&n, &x, p.net[0].weight, dev->large, pager));
+        SC_TRY(time_net(&x, &n, &r, ref));
+        r.bytes += pager ? STREAM_RING : (size_t)params(&n) * sc_dtype_size(p.net[0].weight);
+        report_net(f, rows, &n, precision, &r);
     }
-    n.frames = c->size[large][0];
-    n.h = c->size[large][1];
-    n.w = c->size[large][2];
-    SC_TRY(sc_exec_open(&x, dev, &s->log, p.net[0].act, 0));
-    if (c->stream)
-        SC_TRY(sc_pager_open(&pager, dev, STREAM_RING));
-    SC_TRY(open_net(&n, &x, p.net[0].weight, large, pager));
-    SC_TRY(time_net(&x, &n, &r, ref));
-    r.bytes += pager ? STREAM_RING : (size_t)params(&n) * sc_dtype_size(p.net[0].weight);
-    report_net(f, rows, &n, precision, &r);
 fail:
     if (dev)
         close_net(&n, dev);
     sc_pager_close(&pager);
-    if (x.dev)
-        sc_exec_close(&x);
-    sc_device_close(&dev);
+    close_exec(&x, &dev);
+    return ret;
+}
+
+static int bench_ops(FILE *f, cJSON *rows, const sc_settings *s, const char *precision)
+{
+    sc_device *dev = NULL;
+    sc_exec x = { 0 };
+    sc_precision p;
+    int ret;
+
+    SC_TRY(open_exec(&x, &dev, &p, s, precision));
+    if (!ret && p.net[0].weight == x.act)
+        SC_TRY(sc_bench_ops(f, rows, &x, precision));
+fail:
+    close_exec(&x, &dev);
     return ret;
 }
 
@@ -348,13 +368,14 @@ static int write_report(const char *path, const cJSON *json, const sc_logger *lo
 /* The precisions of a device that are worth a row: of each type that it has. */
 static int bench_all(FILE *f, cJSON *json, const sc_settings *s)
 {
-    cJSON *nets = cJSON_AddArrayToObject(json, "nets"), *chain = cJSON_AddArrayToObject(json, "chain");
+    cJSON *nets = cJSON_AddArrayToObject(json, "nets"), *ops = cJSON_AddArrayToObject(json, "ops");
+    cJSON *chain = cJSON_AddArrayToObject(json, "chain");
     bool has[SC_COUNT(precisions)] = { false };
     float *ref = NULL;
     int ret = 0;
 
-    fprintf(f, "%-17s %-13s %-5s %10s %10s %10s %9s %9s %9s\n", "network", "frames", "", "median ms", "p10",
-            "p90", "TFLOP/s", "MiB", "error");
+    fprintf(f, "%-17s %-13s %-5s %10s %10s %10s %9s %7s %8s %10s %6s\n", "network", "frames", "", "median ms",
+            "p10", "p90", "TFLOP/s", "MiB", "error", "cosine", "PSNR");
     for (int i = 0; i < SC_COUNT(cases) && ret >= 0; i++) {
         if (!cases[i].stream) {
             free(ref);
@@ -365,6 +386,10 @@ static int bench_all(FILE *f, cJSON *json, const sc_settings *s)
                 has[k] = (ret = bench_net(f, nets, s, &cases[i], precisions[k], &ref)) == 0;
     }
     free(ref);
+    fprintf(f, "%-22s %-18s %-5s %10s %10s %10s %9s\n", "op", "shape", "", "median ms", "p10", "p90",
+            "TFLOP/s");
+    for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++)
+        ret = bench_ops(f, ops, s, precisions[k]);
     for (int k = 0; k < SC_COUNT(precisions) && s->input && ret >= 0; k++)
         if (has[k])
             ret = bench_chain(f, chain, s, precisions[k]);
@@ -420,6 +445,7 @@ static bool print_device(FILE *f, const char *name)
     if (sc_hardware_describe(name, decodes, encodes, sizeof(decodes)))
         fprintf(f, "    video, as FFmpeg has it and not tried: decodes %s; encodes by %s\n",
                 *decodes ? decodes : "nothing", *encodes ? encodes : "nothing");
+    sc_info_kernels(f, dev);
     sc_device_close(&dev);
     return true;
 }

@@ -4,10 +4,11 @@
 
 #include <stdio.h>
 
-#include "base.h"
+#include "device.h"
 
-/* Prints every device with the number types that it computes with. */
+/* Prints every device with the number types that it computes with, and which kernels a GPU would run. */
 void sc_info(FILE *f);
+void sc_info_kernels(FILE *f, const sc_device *dev); /* the latter alone */
 
 /* Times on s->device, in each of its precisions, the built-in network and the published ones with random
  * weights: at published sizes on a GPU, far smaller on the CPU. Then, if there is an s->input, the chain that

@@ -9,7 +9,8 @@ struct sc_ops;
 typedef struct sc_device {
     const struct sc_ops *ops;
     char name[64];         /* "cpu", "cuda:0", "null" */
-    char description[128]; /* for the log: cores, libraries */
+    char description[192]; /* for the log: cores, memory, libraries */
+    int capability;        /* 10 * major + minor of a CUDA device, else 0 */
     unsigned dtypes; /* bit (1u << sc_dtype) set: activations and weights of this type can be computed with */
     int threads;
     bool large;    /* fast enough for networks of 10^14 operations a frame */

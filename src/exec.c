@@ -90,6 +90,25 @@ void sc_exec_join(sc_exec *x)
         sc_exec_fail(x, ret, "join: %s", sc_strerror(ret));
 }
 
+void sc_timer_start(sc_exec *x)
+{
+    const int ret = x->dev->ops->timer ? x->dev->ops->timer(x, NULL) : 0;
+
+    if (ret < 0)
+        sc_exec_fail(x, ret, "timer: %s", sc_strerror(ret));
+    x->started = sc_now();
+}
+
+double sc_timer_stop(sc_exec *x)
+{
+    double seconds = 0;
+    const int ret = x->dev->ops->timer ? x->dev->ops->timer(x, &seconds) : x->dev->ops->wait(x);
+
+    if (ret < 0)
+        sc_exec_fail(x, ret, "timer: %s", sc_strerror(ret));
+    return x->dev->ops->timer ? seconds : sc_now() - x->started;
+}
+
 void sc_exec_fail(sc_exec *x, int code, const char *fmt, ...)
 {
     char text[512];

@@ -23,6 +23,7 @@ typedef struct sc_exec {
     bool measuring; /* the null device: the arena has no end */
     sc_stats stats;
     int64_t marks;
+    double started; /* of the timer, on the host's clock */
 } sc_exec;
 
 typedef struct sc_mark {
@@ -56,6 +57,10 @@ int sc_exec_reach(sc_exec *x, int64_t mark);
 
 /* Work from here on begins after all that another library, such as a decoder, has given the device so far. */
 void sc_exec_join(sc_exec *x);
+
+/* Time that work takes, by the device's clock where it has one. Stop waits. */
+void sc_timer_start(sc_exec *x);
+double sc_timer_stop(sc_exec *x); /* seconds */
 
 void sc_exec_fail(sc_exec *x, int code, const char *fmt, ...) SC_PRINTF(3, 4);
 

@@ -229,8 +229,8 @@ typedef struct sc_mix_args {
 /* What becomes of a body; see sc_replay. */
 typedef enum sc_replay_way { SC_REPLAY_RUN, SC_REPLAY_RECORD, SC_REPLAY_DONE } sc_replay_way;
 
-/* Every entry but replay is mandatory. Return 0 or a negative code, having logged nothing: the front-end
- * logs. */
+/* Every entry but replay and timer is mandatory. Return 0 or a negative code, having logged nothing: the
+ * front-end logs. */
 typedef struct sc_ops {
     int (*alloc)(sc_device *, void **out, size_t bytes);
     void (*free)(sc_device *, void *p);
@@ -250,6 +250,10 @@ typedef struct sc_ops {
     int (*join)(sc_exec *);             /* what follows waits for what others have given the device so far */
     int (*wait)(sc_exec *);
     void (*close)(sc_device *);
+
+    /* seconds NULL: starts. Else waits for all work and tells what has passed since on the device's clock.
+     * NULL: it has none. */
+    int (*timer)(sc_exec *, double *seconds);
 
     /* NULL: nothing is recorded. After SC_REPLAY_RECORD come the body, whose errors are not logged, and
      * record_end: whether the body's work is done; if not, the body runs as ever. */

@@ -63,7 +63,7 @@ struct sc_cuda {
     struct sc_linear_plans *linear;
     struct sc_recordings *recordings;
     sc_choices *choices;  /* among plans and algorithms, by timing */
-    cudaEvent_t timer[2]; /* of what is timed */
+    cudaEvent_t timer[4]; /* begin and end: of what is tried, and of sc_ops.timer */
     bool recording;       /* ops go into a graph instead of the GPU: nothing can be timed */
     void *workspace;      /* SC_CUDA_WORKSPACE bytes, used by one op at a time: the stream is in order */
 };

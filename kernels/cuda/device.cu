@@ -106,6 +106,21 @@ static int cuda_wait(sc_exec *x)
     return sc_cuda_check(x, cudaStreamSynchronize(sc_cuda_of(x)->stream), "wait");
 }
 
+static int cuda_timer(sc_exec *x, double *seconds)
+{
+    const sc_cuda *c = sc_cuda_of(x);
+    float ms = 0;
+    cudaError_t e = cudaEventRecord(c->timer[seconds ? 3 : 2], c->stream);
+
+    if (!e && seconds)
+        e = cudaEventSynchronize(c->timer[3]);
+    if (!e && seconds)
+        e = cudaEventElapsedTime(&ms, c->timer[2], c->timer[3]);
+    if (seconds)
+        *seconds = 1e-3 * ms;
+    return sc_cuda_check(x, e, "timer");
+}
+
 static void cuda_close(sc_device *dev)
 {
     sc_cuda *c = (sc_cuda *)dev->priv;
@@ -159,6 +174,7 @@ static const sc_ops cuda_ops = {
     .join = cuda_join,
     .wait = cuda_wait,
     .close = cuda_close,
+    .timer = cuda_timer,
     .replay = sc_cuda_replay,
     .record_end = sc_cuda_record_end,
     .copy = sc_cuda_copy,
@@ -212,12 +228,10 @@ static bool open_marks(sc_cuda *c)
 }
 
 /* What choices by timing hold for. */
-static int open_choices(sc_cuda *c, const char *gpu, const char *dir, const sc_logger *log)
+static int open_choices(sc_cuda *c, const char *gpu, int driver, const char *dir, const sc_logger *log)
 {
     char name[256];
-    int driver = 0;
 
-    cudaDriverGetVersion(&driver);
     snprintf(name, sizeof(name), "%.80s-cc%d-%dsm-driver%d-cudnn%zu-cublas%zu-%s", gpu, c->arch,
              c->processors, driver, cudnnGetVersion(), cublasLtGetVersion(), sc_version());
     for (char *s = name; *s; s++)
@@ -246,7 +260,7 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     const char *number = strchr(o->name, ':');
     const int id = number ? atoi(number + 1) : 0, count = sc_cuda_count();
     cudaDeviceProp p;
-    int ret;
+    int driver = 0, ret;
 
     if (id < 0 || id >= count)
         return sc_fail(log, SC_ERR_DEVICE, "device", "--device: \"%s\" asks for GPU %d, there are %d",
@@ -266,11 +280,12 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
         free(c);
         return sc_fail(log, -ENOMEM, "device", "out of memory for the device");
     }
+    cudaDriverGetVersion(&driver);
     c->ops = cuda_ops;
     if (o->plain)
         c->ops.replay = NULL;
     c->id = id;
-    c->arch = 10 * p.major + p.minor;
+    c->arch = dev->capability = 10 * p.major + p.minor;
     c->processors = p.multiProcessorCount;
     c->tf32 = o->tf32;
     c->plain = o->plain;
@@ -281,11 +296,12 @@ int sc_cuda_open(sc_device **out, const sc_device_options *o, const sc_logger *l
     dev->large = true;
     snprintf(dev->name, sizeof(dev->name), "cuda:%d", id);
     snprintf(dev->description, sizeof(dev->description),
-             "%.60s, %.1f GiB, compute capability %d.%d, cuDNN %zu", p.name,
-             (double)p.totalGlobalMem / (1 << 30), p.major, p.minor, cudnnGetVersion());
+             "%.60s, %.1f GiB, compute capability %d.%d, CUDA %d.%d, cuDNN %zu, cuBLAS %zu", p.name,
+             (double)p.totalGlobalMem / (1 << 30), p.major, p.minor, driver / 1000, driver % 1000 / 10,
+             cudnnGetVersion(), cublasLtGetVersion());
     ret = open_libraries(c);
     if (ret >= 0)
-        ret = open_choices(c, p.name, o->cache_dir, log);
+        ret = open_choices(c, p.name, driver, o->cache_dir, log);
     if (ret < 0) {
         cuda_close(dev);
         return sc_fail(log, ret, "device", "cuda:%d: cuBLAS or cuDNN did not start: %s", id,

@@ -31,10 +31,13 @@ check "every frame is made" has 1 '"frame":4,.*"progress":"end"' null.txt
 check "nothing is written" [ "$(echo ./*)" = "./film.mp4 ./info.txt ./null.txt" ]
 
 "$program" --bench --device cpu --report bench.json film.mp4 >bench.txt || { cat bench.txt; exit 1; }
-check "a row for each network" has 5 ' fp32 .* 0\.0e\+00$' bench.txt
+check "a row for each network" has 5 ' fp32 .* 0\.0e\+00 +1\.0000000 *$' bench.txt
+check "a row for each op" has 25 '^[a-z0-9_]+ +[0-9x]+ +fp32( +[0-9]+\.[0-9]+){3,4}$' bench.txt
 check "a row for the chain" has 1 '^chain, fp32: .* over 4 frames: decode .* depth .* encode ' bench.txt
-check "the report has a schema" has 1 '^.?"schema":.?1,$' bench.json
-check "the report has every network" has 5 '"median_ms":.?[0-9]' bench.json
+check "the report has a schema" has 1 '^.?"schema":.?2,$' bench.json
+check "the report has every network" has 5 '"net":' bench.json
+check "the report has every op" has 25 '"op":' bench.json
+check "the report has every time" has 30 '"median_ms":.?[0-9]' bench.json
 check "the report has the chain" has 1 '"frames":.?4,' bench.json
 
 echo "$passed passed, $failed failed"

@@ -2,9 +2,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
 #include <cmocka.h>
 
 #include "../../kernels/cuda/plan.h"
+#include "../../src/bench.h"
 
 #define ROOM ((size_t)20 << 20)
 
@@ -188,11 +192,37 @@ static void doubled(void **state)
         }
 }
 
+/* --info asks the same functions. */
+static void info_names_kernels(void **state)
+{
+    char text[2][4096] = { "" };
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        const sc_device dev = { .capability = i ? 90 : 80, .dtypes = 1u << SC_F32 | 1u << SC_F16 };
+        FILE *f = tmpfile();
+        assert_non_null(f);
+        sc_info_kernels(f, &dev);
+        rewind(f);
+        assert_in_range(fread(text[i], 1, sizeof(*text) - 1, f), 200, sizeof(*text) - 2);
+        fclose(f);
+    }
+    assert_non_null(strstr(text[1], "in fp16: attention of 9216 tokens by wgmma"));
+    assert_non_null(strstr(text[0], "in fp16: attention of 9216 tokens by mma.sync tiles"));
+    assert_non_null(strstr(text[0], "in fp32: attention of 9216 tokens by f32 products"));
+    assert_null(strstr(text[0], "bf16"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(linear_fuses), cmocka_unit_test(linear_rows), cmocka_unit_test(one_by_one),
-        cmocka_unit_test(library),      cmocka_unit_test(exact),       cmocka_unit_test(doubled),
+        cmocka_unit_test(linear_fuses),
+        cmocka_unit_test(linear_rows),
+        cmocka_unit_test(one_by_one),
+        cmocka_unit_test(library),
+        cmocka_unit_test(exact),
+        cmocka_unit_test(doubled),
+        cmocka_unit_test(info_names_kernels),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

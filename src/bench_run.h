@@ -1,0 +1,33 @@
+/* What the parts of --bench share. */
+#ifndef SC_BENCH_RUN_H
+#define SC_BENCH_RUN_H
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "ops.h"
+
+enum { SC_BENCH_RUNS = 20 };
+
+typedef struct sc_bench_times {
+    double seconds[SC_BENCH_RUNS]; /* in order of size */
+    int runs;
+    sc_stats stats; /* of one run */
+} sc_bench_times;
+
+/* Times run(x, arg) after running it until nothing is new (plans, caches, recordings): SC_BENCH_RUNS times,
+ * fewer once that has taken some seconds. The arena is left as found. */
+int sc_bench_time(sc_exec *x, void (*run)(sc_exec *x, void *arg), void *arg, sc_bench_times *t);
+
+/* 0 <= q <= 1 of the times; 0.5 is the median. */
+double sc_bench_quantile(const sc_bench_times *t, double q);
+
+/* Adds median_ms, p10_ms, p90_ms, runs, tflops, launches, bytes_up and bytes_down to a row. */
+void sc_bench_row(cJSON *row, const sc_bench_times *t);
+
+/* Ops with the shapes that the published networks and a film of 1920x1080 have, or far smaller ones on a
+ * device that is not large, one table row and one object in `rows` each. x->act is the type of networks' ops.
+ */
+int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision);
+
+#endif
