@@ -38,6 +38,12 @@ int sc_fail(const sc_logger *lg, int code, const char *stage, const char *fmt, .
 bool sc_mul_size(size_t a, size_t b, size_t *out);
 bool sc_add_size(size_t a, size_t b, size_t *out);
 
+/* Whether a film's path stands for standard input or output; a file of that name is "./-". */
+static inline bool sc_is_pipe(const char *path)
+{
+    return path && path[0] == '-' && !path[1];
+}
+
 /* Seconds of a monotonic clock. */
 double sc_now(void);
 

@@ -327,7 +327,7 @@ static int bench_chain(FILE *f, cJSON *rows, const sc_settings *from, const char
     sc_progress p = { 0 };
     int ret;
 
-    s.discard = 1;
+    s.output[0].format = SC_FORMAT_NULL;
     s.precision = precision;
     s.progress = keep_progress;
     s.progress_opaque = &p;

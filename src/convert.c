@@ -108,6 +108,12 @@ static void update_shares(sc_converter *c)
     pthread_mutex_unlock(&c->progress_lock);
 }
 
+/* Nothing is encoded. */
+static bool discards(const sc_settings *s)
+{
+    return s->output[0].format == SC_FORMAT_NULL;
+}
+
 static bool same_file(const char *a, const char *b)
 {
     struct stat s, t;
@@ -127,7 +133,10 @@ static int check_settings(const sc_converter *c)
     if (s->outputs < 1 || s->outputs > SC_MAX_OUTPUTS)
         return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%d outputs, not 1 to %d", s->outputs,
                        SC_MAX_OUTPUTS);
-    for (int i = 0; i < s->outputs && !s->discard; i++, n++) {
+    for (int i = 1; i < s->outputs; i++)
+        if ((s->output[i].format == SC_FORMAT_NULL) != discards(s))
+            return sc_fail(&c->log, SC_ERR_USAGE, "convert", "-f: null is for all outputs or for none");
+    for (int i = 0; i < s->outputs && !discards(s); i++, n++) {
         file[n].name = "output";
         file[n].path = s->output[i].path;
         if (!s->input || !file[n].path)
@@ -137,7 +146,7 @@ static int check_settings(const sc_converter *c)
     file[n++].path = s->export_depth;
     for (int i = 2; i < n; i++)
         for (int k = 0; k < i; k++)
-            if (same_file(file[i].path, file[k].path))
+            if (same_file(file[i].path, file[k].path) && !(k < 2 && sc_is_pipe(file[i].path)))
                 return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: %s and %s are the same file",
                                file[i].path, file[k].name, file[i].name);
     return 0;
@@ -169,6 +178,7 @@ static int open_sidecar(sc_converter *c)
 {
     const sc_video_info *v = c->ctx.video;
     const sc_writer_options o = { .path = c->set.export_depth,
+                                  .container = sc_is_pipe(c->set.export_depth) ? "nut" : NULL,
                                   .overwrite = c->set.overwrite,
                                   .width = v->width,
                                   .height = v->height,
@@ -188,8 +198,13 @@ static sc_writer_options output_options(sc_converter *c, int i)
 {
     const sc_settings *s = &c->set;
     const sc_output *out = &s->output[i];
+    static const char *const containers[] = { [SC_FORMAT_NUT] = "nut",
+                                              [SC_FORMAT_MATROSKA] = "matroska",
+                                              [SC_FORMAT_MPEGTS] = "mpegts",
+                                              [SC_FORMAT_Y4M] = "yuv4mpegpipe" };
     /* What is discarded has the format that a file would have. */
-    sc_writer_options o = { .path = s->discard ? "null.mkv" : out->path,
+    sc_writer_options o = { .path = discards(s) ? "null.mkv" : out->path,
+                            .container = containers[out->format],
                             .overwrite = s->overwrite,
                             .video = c->ctx.video,
                             .from = sc_reader_format(c->reader),
@@ -221,12 +236,12 @@ static int open_output(sc_converter *c, int i, enum AVPixelFormat *format)
     int ret;
 
     SC_TRY(sc_writer_plan(&o, format, codec, &c->log));
-    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", s->discard ? "nothing is written" : o.path,
+    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", discards(s) ? "nothing is written" : o.path,
            o.width, o.height, codec, av_get_pix_fmt_name(*format));
     if (!i)
         memcpy(c->codec, codec, sizeof(codec));
     sc_writer_log_streams(&o, s->dry_run ? SC_LOG_INFO : SC_LOG_DEBUG, &c->log);
-    if (s->dry_run || s->discard)
+    if (s->dry_run || discards(s))
         return 0;
     SC_TRY(sc_writer_open(&c->writer[i], &o, &c->log));
     c->writers = i + 1;
@@ -503,7 +518,7 @@ static void log_end(const sc_converter *c)
 
     for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
         most = p->share[i] > p->share[most] ? i : most;
-    if (c->dev->large && waited >= LIMIT && !c->set.discard)
+    if (c->dev->large && waited >= LIMIT && !discards(&c->set))
         snprintf(limit, sizeof(limit),
                  "the encoder %s is the limit: all else waited for it %.0f%% of the time", c->codec,
                  100 * waited);

@@ -204,7 +204,7 @@ static int exit_code(int code, int sig)
     if (code >= 0)
         return 0;
     if (code == SC_ERR_CANCELLED)
-        return sig ? 128 + sig : 1;
+        return 128 + (sig ? sig : SIGPIPE); /* without a signal, standard output was closed */
     for (int i = 0; i < SC_COUNT(table); i++)
         if (table[i].code == code)
             return table[i].exit;
@@ -301,7 +301,7 @@ static int convert_job(console *t, sc_options *o, sc_batch *b, int n)
     int ret;
 
     o->set.input = b->job[n].input;
-    if (!o->set.discard) {
+    if (o->set.output[0].format != SC_FORMAT_NULL) {
         SC_TRY(name_outputs(o, b, n));
         if (ret)
             return SKIPPED;
@@ -318,7 +318,8 @@ static int find_jobs(sc_options *o, sc_batch *b, const char *folder)
 
     for (int i = 0; i < o->inputs; i++)
         SC_TRY(sc_batch_add(b, o->input[i], folder, o->recursive, log));
-    SC_TRY(o->set.discard || o->set.dry_run ? 0 : sc_batch_make_folder(folder, log));
+    SC_TRY(o->set.output[0].format == SC_FORMAT_NULL || o->set.dry_run ? 0
+                                                                       : sc_batch_make_folder(folder, log));
 fail:
     return ret;
 }

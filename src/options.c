@@ -37,7 +37,11 @@ static const char *const inpaints[] = { "auto", "extend", "network", "none", NUL
 static const char *const progresses[] = { "line", "json", "none", NULL };
 static const char *const models[] = { "auto", "builtin", "stereocrafter", NULL };
 static const char *const hwaccels[] = { "auto", "none", NULL };
-static const char *const formats[] = { "auto", "null", NULL };
+static const char *const formats[] = {
+    [SC_FORMAT_AUTO] = "auto",         [SC_FORMAT_NULL] = "null",     [SC_FORMAT_NUT] = "nut",
+    [SC_FORMAT_MATROSKA] = "matroska", [SC_FORMAT_MPEGTS] = "mpegts", [SC_FORMAT_Y4M] = "yuv4mpegpipe",
+    [SC_FORMAT_Y4M + 1] = NULL,
+};
 static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 
 #define OF(member)  .offset = offsetof(sc_options, member)
@@ -54,7 +58,8 @@ const sc_option sc_option_table[] = {
       IN(input),
       .unit = "FILE",
       .help =
-          "film to convert; also the first argument. Several with -o, a folder, a list (.txt, a path a line) "
+          "film to convert; also the first argument; - is standard input. Several with -o, a folder, a list "
+          "(.txt, a path a line) "
           "or "
           "a quoted pattern (\"*.mp4\"): each is converted into the folder OUTPUT, what is there already is "
           "passed over, what fails is listed at the end" },
@@ -64,9 +69,9 @@ const sc_option sc_option_table[] = {
       .group = FILES,
       OUT(path),
       .unit = "FILE",
-      .help =
-          "also an argument after the input; if omitted, the input's name with _LRF_Full_SBS or what else "
-          "players recognise the layout by, beside the input; in the folder OUTPUT, if it is one" },
+      .help = "also an argument after the input; - with -f is standard output; if omitted, the input's name "
+              "with _LRF_Full_SBS or what else "
+              "players recognise the layout by, beside the input; in the folder OUTPUT, if it is one" },
     { .name = "--recursive",
       .type = SC_BOOL,
       .group = FILES,
@@ -359,10 +364,10 @@ const sc_option sc_option_table[] = {
     { .name = "-f",
       .type = SC_CHOICE,
       .group = ENCODING,
-      IN(discard),
+      OUT(format),
       .choice = formats,
-      .help =
-          "auto: by the output's name; null: encode and write nothing, which tells how fast the rest is" },
+      .help = "container; auto: by the output's name, which standard output (-) has not; null: encode and "
+              "write nothing, which tells how fast the rest is" },
 
     { .name = "--models",
       .type = SC_TEXT,

@@ -402,6 +402,8 @@ int sc_options_name_output(sc_options *o, int k, const char *folder, char *error
     const int beside = folder ? (int)strlen(folder) : (int)(name - in);
     const bool parted = folder && beside && folder[beside - 1] != '/';
 
+    if (sc_is_pipe(in))
+        return complain(error, size, "standard input has no name to make one of: name the output too");
     if (!stem)
         return complain(error, size, "\"%s\" is not a file: name an output too", in);
     if ((size_t)beside + stem + strlen(suffix) + strlen(ext) + 3 > sizeof o->named[k])
@@ -429,6 +431,8 @@ static int check_together(const sc_settings *s, char *error, size_t size)
     if (s->cache && (s->depth_file || s->export_depth))
         return complain(error, size, "--cache and %s exclude each other",
                         s->depth_file ? "--depth" : "--export-depth");
+    if (sc_is_pipe(s->input) && sc_is_pipe(s->depth_file))
+        return complain(error, size, "--depth: standard input is the film already");
     if (s->depth_overlap >= s->depth_window)
         return complain(error, size, "--depth-overlap: %d is not less than --depth-window, %d",
                         s->depth_overlap, s->depth_window);
@@ -479,7 +483,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
         return 0;
     if (!o->set.input)
         return complain(error, size, "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
-    if (!o->set.output[0].path && !o->set.discard)
+    if (!o->set.output[0].path && o->set.output[0].format != SC_FORMAT_NULL)
         SC_TRY(sc_options_name_output(o, 0, NULL, error, size));
     return 0;
 fail:

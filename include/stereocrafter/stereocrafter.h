@@ -77,9 +77,20 @@ typedef struct sc_progress {
 
 #define SC_MAX_OUTPUTS 8
 
+/* The container; SC_FORMAT_NULL: no encoder and no file, for all outputs or for none. */
+typedef enum sc_format {
+    SC_FORMAT_AUTO, /* by the path's ending */
+    SC_FORMAT_NULL,
+    SC_FORMAT_NUT,
+    SC_FORMAT_MATROSKA,
+    SC_FORMAT_MPEGTS,
+    SC_FORMAT_Y4M,
+} sc_format;
+
 /* One film that is made. Strings are NULL where container and source are to choose. */
 typedef struct sc_output {
-    const char *path; /* may be NULL if everything is discarded */
+    const char *path; /* "-" is standard output; may be NULL with SC_FORMAT_NULL */
+    int format;       /* sc_format */
     int layout;       /* sc_layout */
     int stereo_tags;  /* 1: players are told of the layout */
     double fov;       /* degrees that the picture's width covers; 0 = not known, 90 in VR180 */
@@ -91,12 +102,11 @@ typedef struct sc_output {
  * sc_settings_default(): a zeroed struct is not valid. The options of the command line are its members
  * (src/options.c has the names, ranges and meanings). */
 typedef struct sc_settings {
-    const char *input;
+    const char *input;                /* "-" is standard input */
     sc_output output[SC_MAX_OUTPUTS]; /* all made in one pass */
     int outputs;                      /* how many of them, at least 1 */
     int overwrite;                    /* sc_overwrite */
     int dry_run;                      /* sc_run() logs the plan and converts nothing */
-    int discard; /* 1: sc_run() converts, but encodes and writes nothing; no path is needed */
 
     double max_disparity; /* percent of width between the nearest and the farthest point, 0..10 */
     double convergence;   /* 0..1, the normalised disparity that lies in the screen plane */

@@ -35,7 +35,7 @@ static int make_folders(const char *dir, char *path, const sc_logger *log)
 int sc_cache_depth(char *path, const sc_settings *s, const char *networks, const sc_logger *log)
 {
     char text[2 * SC_CACHE_PATH], digest[33];
-    char *whole = realpath(s->input, NULL);
+    char *whole = sc_is_pipe(s->input) ? NULL : realpath(s->input, NULL);
     struct stat film;
     int ret;
 

@@ -96,7 +96,12 @@ static enum AVPixelFormat best_format(const enum AVPixelFormat *list, const sc_w
 
 static int choose_format(sc_encoder_plan *p, const sc_writer_options *o, const sc_logger *log)
 {
-    static const enum AVPixelFormat usual[] = { AV_PIX_FMT_YUV420P, AV_PIX_FMT_NONE };
+    /* Of encoders that take all, as raw video does: what YUV4MPEG can name. */
+    static const enum AVPixelFormat usual[] = {
+        AV_PIX_FMT_YUV420P,   AV_PIX_FMT_YUV422P,   AV_PIX_FMT_YUV444P,   AV_PIX_FMT_YUV420P10,
+        AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV444P10, AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12,
+        AV_PIX_FMT_YUV444P12, AV_PIX_FMT_GRAY8,     AV_PIX_FMT_NONE,
+    };
     /* It names those of its kin too, but no card makes H.264 of more than 8 bits. */
     static const enum AVPixelFormat h264_nvenc[] = { AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV444P,
                                                      AV_PIX_FMT_NONE };
@@ -169,7 +174,9 @@ static int choose_codec(sc_encoder_plan *p, const AVOutputFormat *of, const sc_w
         if (!(p->codec = find_encoder(o->codec_video)))
             return sc_fail(log, SC_ERR_USAGE, "writer", "-c:v: there is no video encoder \"%s\"",
                            o->codec_video);
-        if (!avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_UNOFFICIAL))
+        /* YUV4MPEG's muxer takes bare frames alone, and is not asked. */
+        if (!avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_UNOFFICIAL) ||
+            (of->video_codec == AV_CODEC_ID_WRAPPED_AVFRAME && p->codec->id != of->video_codec))
             return sc_fail(log, SC_ERR_USAGE, "writer", "-c:v: the container %s cannot hold %s", of->name,
                            p->codec->name);
         return 0;

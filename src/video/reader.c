@@ -64,7 +64,7 @@ static int fail_open(const sc_reader *r, int code)
     const char *path = r->o.path;
     struct stat st;
 
-    if (!stat(path, &st)) {
+    if (!sc_is_pipe(path) && !stat(path, &st)) {
         if (S_ISDIR(st.st_mode))
             return sc_fail(r->log, SC_ERR_INPUT, "reader", "%s: is a directory, not a film", path);
         if (S_ISREG(st.st_mode) && !st.st_size)
@@ -159,7 +159,9 @@ static void plan_range(sc_reader *r)
     if (start > 0) {
         /* A second earlier: the index counts in decoding order, a little ahead of the pictures. */
         const int64_t to = SC_MAX(zero, zero + (int64_t)((start - 1) * AV_TIME_BASE));
-        if (avformat_seek_file(r->format, -1, INT64_MIN, to, to, 0) < 0)
+        const bool seekable =
+            !r->format->pb || r->format->pb->seekable; /* a pipe's demuxer may try, and fail */
+        if (!seekable || avformat_seek_file(r->format, -1, INT64_MIN, to, to, 0) < 0)
             sc_log(r->log, SC_LOG_INFO, "reader", "%s: cannot seek, reading from the beginning", o->path);
     } else if (r->format->iformat->flags & AVFMT_TS_DISCONT) {
         r->info.offset = av_rescale_q(zero, AV_TIME_BASE_Q, r->stream->time_base);
@@ -387,7 +389,7 @@ static int open_all(sc_reader *r)
     if (!(r->format = avformat_alloc_context()))
         return AVERROR(ENOMEM);
     r->format->interrupt_callback = (AVIOInterruptCB){ interrupted, r };
-    if ((ret = avformat_open_input(&r->format, r->o.path, NULL, NULL)) < 0)
+    if ((ret = avformat_open_input(&r->format, sc_is_pipe(r->o.path) ? "pipe:0" : r->o.path, NULL, NULL)) < 0)
         return fail_open(r, ret);
     if ((ret = avformat_find_stream_info(r->format, NULL)) < 0)
         return fail_open(r, ret);

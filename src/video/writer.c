@@ -1,13 +1,9 @@
 #include "writer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <libavutil/avstring.h>
 #include <libavutil/mathematics.h>
@@ -18,6 +14,7 @@
 #include "queue.h"
 #include "streams.h"
 #include "tags.h"
+#include "target.h"
 #include "../layouts.h"
 
 enum {
@@ -33,7 +30,7 @@ struct waiting { /* a packet to copy */
 struct sc_writer {
     const sc_logger *log;
     sc_writer_options o;
-    char *temporary;
+    sc_target target;
     sc_encoder_plan plan;
     AVFormatContext *out;
     AVCodecContext *enc;
@@ -41,7 +38,7 @@ struct sc_writer {
     AVPacket *packet;
     sc_queue *queue;
     pthread_t thread;
-    bool started, created;
+    bool started;
     bool complete, cancelled; /* what finish came to */
     atomic_int status;        /* what the thread ended with; 0 while it runs */
 
@@ -62,9 +59,19 @@ struct sc_writer {
 
 /* ---- planning */
 
+static const AVOutputFormat *guess_format(const sc_writer_options *o)
+{
+    return av_guess_format(o->container, o->container ? NULL : o->path, NULL);
+}
+
 static int find_format(const AVOutputFormat **of, const sc_writer_options *o, const sc_logger *log)
 {
-    *of = av_guess_format(NULL, o->path, NULL);
+    *of = guess_format(o);
+    if (!*of && sc_is_pipe(o->path))
+        return sc_fail(log, SC_ERR_USAGE, "writer",
+                       "%s: standard output has no name to tell the container by: give -f nut, matroska, "
+                       "mpegts or yuv4mpegpipe",
+                       o->path);
     if (!*of)
         return sc_fail(log, SC_ERR_OUTPUT, "writer",
                        "%s: no container is known by this ending; .mp4 or .mkv would do", o->path);
@@ -103,7 +110,7 @@ void sc_writer_log_streams(const sc_writer_options *o, int level, const sc_logge
         [SC_FATE_REMADE] = "made anew from its tag",
         [SC_FATE_DROP] = "left out, the container cannot hold it",
     };
-    const AVOutputFormat *of = av_guess_format(NULL, o->path, NULL);
+    const AVOutputFormat *of = guess_format(o);
     char name[128];
 
     for (int i = 0; of && i < (int)o->from->nb_streams; i++) {
@@ -113,14 +120,6 @@ void sc_writer_log_streams(const sc_writer_options *o, int level, const sc_logge
 }
 
 /* ---- muxing */
-
-/* One line for whatever goes wrong with the file itself. */
-static int fail_io(const sc_writer *w, int code)
-{
-    if (code == AVERROR(ENOSPC) || code == AVERROR(EDQUOT) || code == AVERROR(EFBIG))
-        return sc_fail(w->log, SC_ERR_DISK_FULL, "writer", "%s: no room left on the file system", w->o.path);
-    return sc_fail(w->log, SC_ERR_OUTPUT, "writer", "%s: cannot be written: %s", w->o.path, av_err2str(code));
-}
 
 static void warn_once(sc_writer *w, int stream, const char *what)
 {
@@ -178,7 +177,7 @@ static int copy_packet(sc_writer *w, AVPacket *p)
     repair_dts(w, p);
     ret = av_interleaved_write_frame(w->out, p);
     if (ret != AVERROR(EINVAL) && ret != AVERROR_INVALIDDATA)
-        return ret < 0 ? fail_io(w, ret) : 0;
+        return ret < 0 ? sc_target_fail(&w->target, ret) : 0;
     warn_once(w, map->index, "packets that the container cannot take are left out");
     return 0;
 }
@@ -266,7 +265,7 @@ static int encode(sc_writer *w, AVFrame *f)
         av_packet_rescale_ts(p, w->enc->time_base, w->film->time_base);
         p->stream_index = w->film->index;
         if ((ret = av_interleaved_write_frame(w->out, p)) < 0)
-            return fail_io(w, ret);
+            return sc_target_fail(&w->target, ret);
     }
     return sc_fail(w->log, SC_ERR_OUTPUT, "writer", "the encoder %s failed: %s", w->enc->codec->name,
                    av_err2str(ret));
@@ -383,10 +382,9 @@ fail:
 static int open_output(sc_writer *w, const AVOutputFormat *of)
 {
     AVDictionary *d = NULL;
-    char *url = NULL;
     int ret;
 
-    SC_TRY(avformat_alloc_output_context2(&w->out, (AVOutputFormat *)(uintptr_t)of, NULL, w->temporary));
+    SC_TRY(avformat_alloc_output_context2(&w->out, (AVOutputFormat *)(uintptr_t)of, NULL, w->o.path));
     w->out->strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL; /* MP4's stereo box counts as that */
     /* Matroska: the priming packets of a sound track come before 0, and its muxer would move the whole film
      * to make them begin at 0. Its blocks can lie before 0, and then every timestamp is the source's. */
@@ -402,43 +400,22 @@ static int open_output(sc_writer *w, const AVOutputFormat *of)
     ret = AVERROR(ENOMEM);
     w->warned = calloc(w->out->nb_streams, sizeof(*w->warned));
     w->last_dts = calloc(w->out->nb_streams, sizeof(*w->last_dts));
-    if (!w->warned || !w->last_dts || !(url = av_asprintf("file:%s", w->temporary)))
+    if (!w->warned || !w->last_dts)
         goto fail;
     for (unsigned i = 0; i < w->out->nb_streams; i++)
         w->last_dts[i] = AV_NOPTS_VALUE;
     SC_TRY(set_clocks(w, &d));
-    if ((ret = avio_open(&w->out->pb, url, AVIO_FLAG_WRITE)) < 0) {
-        ret = fail_io(w, ret);
-        goto fail;
-    }
-    w->created = true;
+    SC_TRY(sc_target_open(&w->target, &w->out->pb, w->o.path, w->log));
     if ((ret = avformat_write_header(w->out, &d)) < 0) {
         ret = ret == AVERROR(EINVAL) ? sc_fail(w->log, SC_ERR_OUTPUT, "writer",
                                                "%s: the %s muxer refuses the streams", w->o.path, of->name)
-                                     : fail_io(w, ret);
+                                     : sc_target_fail(&w->target, ret);
         goto fail;
     }
     ret = 0;
 fail:
-    av_free(url);
     av_dict_free(&d);
     return ret;
-}
-
-static int check_target(const sc_writer_options *o, const sc_logger *log)
-{
-    struct stat st;
-
-    if (stat(o->path, &st))
-        return 0;
-    if (S_ISDIR(st.st_mode))
-        return sc_fail(log, SC_ERR_OUTPUT, "writer", "%s: is a directory", o->path);
-    if (o->overwrite == SC_OVERWRITE_YES)
-        return 0;
-    return sc_fail(log, SC_ERR_EXISTS, "writer",
-                   o->overwrite == SC_OVERWRITE_NEVER ? "%s: exists and is kept (-n)"
-                                                      : "%s: exists; -y overwrites it",
-                   o->path);
 }
 
 static void drop_frame(void *item)
@@ -452,13 +429,13 @@ static int open_all(sc_writer *w)
     const AVOutputFormat *of;
     int ret;
 
-    SC_TRY(check_target(&w->o, w->log));
+    SC_TRY(sc_target_check(w->o.path, w->o.overwrite, w->log));
     SC_TRY(find_format(&of, &w->o, w->log));
     SC_TRY(sc_encoder_choose(&w->plan, of, &w->o, w->log));
     sc_encoder_notices(&w->plan, &w->o, w->log);
     SC_TRY(sc_encoder_open(&w->enc, &w->plan, of, &w->o, w->log));
     ret = AVERROR(ENOMEM);
-    if (!(w->packet = av_packet_alloc()) || !(w->temporary = av_asprintf("%s.part", w->o.path)))
+    if (!(w->packet = av_packet_alloc()))
         goto fail;
     SC_TRY(open_output(w, of));
     SC_TRY(sc_queue_open(&w->queue, QUEUE_FRAMES, drop_frame));
@@ -503,44 +480,19 @@ int sc_writer_send(sc_writer *w, AVFrame *f)
 /* The rest of the other streams, the trailer, and everything on the disk. */
 static int complete(sc_writer *w, bool cut)
 {
-    int ret, fd;
+    int ret;
 
     SC_TRY(copy_waiting(w, cut ? w->end_pts : INT64_MAX));
     if ((ret = av_write_trailer(w->out)) < 0)
-        return fail_io(w, ret);
+        return sc_target_fail(&w->target, ret);
     if ((ret = avio_closep(&w->out->pb)) < 0)
-        return fail_io(w, ret);
-    if ((ret = sc_tags_finish(w->temporary, w->out->oformat, w->film->index, &w->o, w->log)) < 0)
-        return fail_io(w, ret);
-    if ((fd = open(w->temporary, O_RDONLY)) < 0)
-        return fail_io(w, AVERROR(errno));
-    ret = fsync(fd) ? AVERROR(errno) : 0;
-    close(fd);
-    return ret < 0 ? fail_io(w, ret) : 0;
+        return sc_target_fail(&w->target, ret);
+    /* Nothing is put into what has gone down a pipe; no container that suits one needs it. */
+    if (w->target.temporary &&
+        (ret = sc_tags_finish(w->target.temporary, w->out->oformat, w->film->index, &w->o, w->log)) < 0)
+        return sc_target_fail(&w->target, ret);
+    return sc_target_sync(&w->target);
 fail:
-    return ret;
-}
-
-static int rename_to(sc_writer *w, const char *path)
-{
-    if (rename(w->temporary, path))
-        return fail_io(w, AVERROR(errno));
-    w->created = false;
-    return 0;
-}
-
-/* NAME.partial.EXT */
-static int keep_partial(sc_writer *w)
-{
-    const char *slash = strrchr(w->o.path, '/'), *dot = strrchr(slash ? slash : w->o.path, '.');
-    const int stem = dot ? (int)(dot - w->o.path) : (int)strlen(w->o.path);
-    char *path = av_asprintf("%.*s.partial%s", stem, w->o.path, dot ? dot : "");
-    int ret = path ? 0 : AVERROR(ENOMEM);
-
-    if (!ret && !(ret = rename_to(w, path)))
-        sc_log(w->log, SC_LOG_WARNING, "writer", "%s: the %lld frames made so far are kept here", path,
-               (long long)(w->frames / sc_grids[w->o.layout].frames));
-    av_free(path);
     return ret;
 }
 
@@ -566,7 +518,8 @@ int sc_writer_keep(sc_writer *w)
 {
     if (!w->complete)
         return 0;
-    return w->cancelled ? keep_partial(w) : rename_to(w, w->o.path);
+    return w->cancelled ? sc_target_keep_partial(&w->target, w->frames / sc_grids[w->o.layout].frames)
+                        : sc_target_keep(&w->target);
 }
 
 void sc_writer_close(sc_writer **p)
@@ -585,9 +538,7 @@ void sc_writer_close(sc_writer **p)
     avformat_free_context(w->out);
     avcodec_free_context(&w->enc);
     av_packet_free(&w->packet);
-    if (w->created)
-        unlink(w->temporary);
-    av_free(w->temporary);
+    sc_target_close(&w->target);
     sc_queue_close(&w->queue);
     pthread_mutex_destroy(&w->lock);
     for (unsigned i = 0; w->map && i < w->sources; i++)

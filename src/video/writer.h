@@ -7,9 +7,10 @@
 typedef struct sc_writer sc_writer;
 
 typedef struct sc_writer_options {
-    const char *path;  /* written as a temporary name beside it, renamed at the end */
-    int overwrite;     /* sc_overwrite */
-    int width, height; /* of the frames that will be sent */
+    const char *path; /* written as a temporary name beside it, renamed at the end; "-" standard output */
+    const char *container; /* FFmpeg's name of it; NULL = by the path's ending */
+    int overwrite;         /* sc_overwrite */
+    int width, height;     /* of the frames that will be sent */
     AVRational sar;
     const sc_video_info *video;  /* colour tags, time base and frame rate come from here */
     const AVFormatContext *from; /* streams, chapters and tags to keep, or NULL (a depth sidecar) */

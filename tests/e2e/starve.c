@@ -69,7 +69,7 @@ static int convert(const char *folder, const char *name, size_t most, lines *l)
     s.models = models;
     s.device = "cpu";
     s.threads = 2;
-    s.discard = 1;
+    s.output[0].format = SC_FORMAT_NULL;
     s.depth_window = 24;
     s.depth_overlap = 4;
     s.depth_steps = s.inpaint_steps = 1;

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     expect(o.help || o.version || o.info || o.print_config || o.bench ||
-           (o.set.input && (o.set.output[0].path || o.set.discard)));
+           (o.set.input && (o.set.output[0].path || o.set.output[0].format == SC_FORMAT_NULL)));
     expect(o.set.max_disparity >= 0 && o.set.max_disparity <= 10 && o.set.convergence >= 0 &&
            o.set.convergence <= 1);
     expect(o.set.start >= 0 && o.set.inpaint_tile % 64 == 0);

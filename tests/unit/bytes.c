@@ -50,7 +50,7 @@ static sc_progress convert(const char *path, int layout)
 
     sc_settings_default(&s);
     s.input = path;
-    s.discard = 1;
+    s.output[0].format = SC_FORMAT_NULL;
     s.device = "cpu";
     s.output[0].layout = layout;
     s.progress = keep;

@@ -87,6 +87,10 @@ static void values(void **state)
     assert_int_equal(parse("-- -odd.mp4 --odder.mkv"), 0);
     assert_string_equal(o.set.input, "-odd.mp4");
     assert_string_equal(o.set.output[0].path, "--odder.mkv");
+    assert_int_equal(parse("- - -f nut"), 0);
+    assert_string_equal(o.set.input, "-");
+    assert_string_equal(o.set.output[0].path, "-");
+    assert_int_equal(o.set.output[0].format, SC_FORMAT_NUT);
     assert_int_equal(parse("-h"), 0);
     assert_int_equal(o.help, SC_HELP_SHORT);
     assert_int_equal(parse("--help full"), 0);
@@ -114,6 +118,9 @@ static void mistakes(void **state)
     expect_error("a b -ss soon", "-ss: \"soon\" is not a time (seconds, h:m:s.ms or 1500ms)");
     expect_error("a b --max-disparty 2", "unknown option --max-disparty: did you mean --max-disparity?");
     expect_error("a b -layout sbs", "unknown option -layout: did you mean --layout?");
+    expect_error("-", "standard input has no name to make one of: name the output too");
+    expect_error("- b --depth -", "--depth: standard input is the film already");
+    expect_error("a - -f raw", "-f: \"raw\" is not one of auto, null, nut, matroska, mpegts, yuv4mpegpipe");
     expect_error("a b --xyzzy", "unknown option --xyzzy (--help lists them)");
     expect_error("a b --layout", "--layout: a value is missing");
     expect_error("a b --layout -y", "--layout: a value is missing");

@@ -1,0 +1,32 @@
+/* Where a film is written to: a file that gets its name when it is whole, or standard output. */
+#ifndef SC_TARGET_H
+#define SC_TARGET_H
+
+#include <stdbool.h>
+
+#include <libavformat/avio.h>
+
+#include "../base.h"
+
+typedef struct sc_target {
+    const char *path; /* the caller's */
+    const sc_logger *log;
+    char *temporary; /* path.part; NULL: standard output */
+    bool created;    /* under its temporary name */
+} sc_target;
+
+/* Whether the file may be written. SC_ERR_OUTPUT, SC_ERR_EXISTS. */
+int sc_target_check(const char *path, int overwrite, const sc_logger *log);
+/* Opens *io, which is the caller's; t was zeroed. path outlives it. SC_ERR_OUTPUT. */
+int sc_target_open(sc_target *t, AVIOContext **io, const char *path, const sc_logger *log);
+/* One line for whatever goes wrong with writing. Returns SC_ERR_DISK_FULL or SC_ERR_OUTPUT; of a pipe that
+ * nobody reads any more SC_ERR_CANCELLED. */
+int sc_target_fail(const sc_target *t, int code);
+/* Brings the file, whose *io is closed, onto the disk. */
+int sc_target_sync(const sc_target *t);
+/* Gives it its name, or NAME.partial.EXT, and says that so many frames are there. */
+int sc_target_keep(sc_target *t);
+int sc_target_keep_partial(sc_target *t, long long frames);
+void sc_target_close(sc_target *t); /* removes a file that has not been given its name */
+
+#endif
