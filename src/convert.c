@@ -68,6 +68,7 @@ static void frame_written(void *opaque, int64_t frames, int64_t pts)
     p.seconds = now - c->began;
     p.eta = p.frames >= frames && frames ? p.seconds / (double)frames * (double)(p.frames - frames) : -1;
     p.out_time_us = av_rescale_q(pts, c->ctx.video->time_base, AV_TIME_BASE_Q);
+    p.out_bytes = c->writers ? sc_writer_bytes(c->writer[0]) : 0;
     c->progress = p;
     pthread_mutex_unlock(&c->progress_lock);
     c->reported = now;
@@ -548,6 +549,7 @@ int sc_run(sc_converter *c)
     c->encode_seconds += sc_now() - begin;
     update_shares(c);
     c->progress.frame = c->frames;
+    c->progress.out_bytes = c->writers ? sc_writer_bytes(c->writer[0]) : 0;
     c->progress.seconds = sc_now() - c->began;
     if (ret >= 0)
         log_end(c);

@@ -95,6 +95,31 @@ static void print_json(const sc_progress *p, const char *state)
     fprintf(stderr, ",\"progress\":\"%s\"}\n", state);
 }
 
+/* As `ffmpeg -progress pipe:2` does, for programs that read that. Its out_time_ms are microseconds too. */
+static void print_ffmpeg(const sc_progress *p, const char *state)
+{
+    const long long us = SC_MAX((long long)p->out_time_us, 0), s = us / 1000000;
+
+    fprintf(stderr, "frame=%lld\nfps=%.2f\n", (long long)p->frame, p->fps);
+    if (p->out_bytes > 0)
+        fprintf(stderr, "total_size=%lld\n", (long long)p->out_bytes);
+    else
+        fputs("total_size=N/A\n", stderr);
+    fprintf(stderr, "out_time_us=%lld\nout_time_ms=%lld\nout_time=%02lld:%02lld:%02lld.%06lld\n", us, us,
+            s / 3600, s / 60 % 60, s % 60, us % 1000000);
+    fprintf(stderr, "speed=%.3gx\nprogress=%s\n", (double)us / 1e6 / SC_MAX(p->seconds, 1e-6), state);
+}
+
+/* A report for a program, if that is what is asked for. */
+static bool print_report(int mode, const sc_progress *p, const char *state)
+{
+    if (mode == SC_PROGRESS_JSON)
+        print_json(p, state);
+    else if (mode == SC_PROGRESS_FFMPEG)
+        print_ffmpeg(p, state);
+    return mode == SC_PROGRESS_JSON || mode == SC_PROGRESS_FFMPEG;
+}
+
 /* The converter reports five times a second: as it is to a terminal or a program, every 30 s to a log file.
  */
 static void write_progress(void *opaque, const sc_progress *p)
@@ -104,9 +129,8 @@ static void write_progress(void *opaque, const sc_progress *p)
 
     pthread_mutex_lock(&t->lock);
     t->progress = *p;
-    if (t->mode == SC_PROGRESS_JSON)
-        print_json(p, "continue");
-    else if (t->mode == SC_PROGRESS_LINE && (t->terminal || now - t->shown >= 30)) {
+    if (!print_report(t->mode, p, "continue") && t->mode == SC_PROGRESS_LINE &&
+        (t->terminal || now - t->shown >= 30)) {
         draw(t, p);
         t->shown = now;
     }
@@ -116,9 +140,7 @@ static void write_progress(void *opaque, const sc_progress *p)
 static void end_progress(console *t)
 {
     pthread_mutex_lock(&t->lock);
-    if (t->mode == SC_PROGRESS_JSON)
-        print_json(&t->progress, "end");
-    else if (t->mode == SC_PROGRESS_LINE && t->progress.frame) {
+    if (!print_report(t->mode, &t->progress, "end") && t->mode == SC_PROGRESS_LINE && t->progress.frame) {
         draw(t, &t->progress);
         if (t->terminal)
             fputc('\n', stderr);
@@ -461,5 +483,5 @@ int main(int argc, char **argv)
         sc_options_print(stdout, &o);
     if (o.info && !o.help)
         sc_info(stdout);
-    return fflush(stdout) ? 1 : 0;
+    return fflush(stdout) || ferror(stdout); /* an earlier write may be the one that failed */
 }

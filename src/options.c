@@ -34,7 +34,7 @@ static const char *const views[] = { "right", "left", "both", NULL };
 static const char *const namings[] = { "iw3", "plex", "none", NULL };
 static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
-static const char *const progresses[] = { "line", "json", "none", NULL };
+static const char *const progresses[] = { "line", "json", "ffmpeg", "none", NULL };
 static const char *const models[] = { "auto", "builtin", "stereocrafter", NULL };
 static const char *const hwaccels[] = { "auto", "none", NULL };
 static const char *const formats[] = {
@@ -454,7 +454,9 @@ const sc_option sc_option_table[] = {
       .group = RUNNING,
       OF(progress),
       .choice = progresses,
-      .help = "one line, one JSON object a report, or nothing, on stderr" },
+      .help = "on stderr: one line, one JSON object a report, blocks of key=value as FFmpeg's -progress "
+              "writes them, "
+              "or nothing" },
     { .name = "--log-level",
       .alias = "-loglevel -v",
       .type = SC_CHOICE,

@@ -7,7 +7,12 @@
 
 #include "base.h"
 
-typedef enum sc_progress_mode { SC_PROGRESS_LINE, SC_PROGRESS_JSON, SC_PROGRESS_NONE } sc_progress_mode;
+typedef enum sc_progress_mode {
+    SC_PROGRESS_LINE,
+    SC_PROGRESS_JSON,
+    SC_PROGRESS_FFMPEG,
+    SC_PROGRESS_NONE,
+} sc_progress_mode;
 
 typedef enum sc_help_form { SC_HELP_SHORT = 1, SC_HELP_FULL, SC_HELP_MAN, SC_HELP_COMPLETION } sc_help_form;
 

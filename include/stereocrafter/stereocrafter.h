@@ -67,6 +67,7 @@ typedef struct sc_progress {
     double seconds, fps;       /* since the first frame; over the last seconds */
     double eta;                /* seconds left, negative when not known */
     int64_t out_time_us;       /* timestamp of the last frame written, microseconds */
+    int64_t out_bytes;         /* size of the first output so far, 0 when none is written */
     int shot;                  /* shots begun so far */
     double share[8];           /* 0..1 of the time of each stage, in the order of stage_name */
     const char *stage_name[8]; /* NULL ends the list */

@@ -16,18 +16,20 @@ int sc_target_check(const char *path, int overwrite, const sc_logger *log)
     struct stat st;
 
     if (sc_is_pipe(path))
-        return isatty(STDOUT_FILENO) ? sc_fail(log, SC_ERR_OUTPUT, "writer",
-                                               "%s: standard output is a terminal, not a pipe or a file", path)
-                                     : 0;
+        return isatty(STDOUT_FILENO)
+                   ? sc_fail(log, SC_ERR_OUTPUT, "writer",
+                             "%s: standard output is a terminal, not a pipe or a file", path)
+                   : 0;
     if (stat(path, &st))
         return 0;
     if (S_ISDIR(st.st_mode))
         return sc_fail(log, SC_ERR_OUTPUT, "writer", "%s: is a directory", path);
     if (overwrite == SC_OVERWRITE_YES)
         return 0;
-    return sc_fail(
-        log, SC_ERR_EXISTS, "writer",
-        overwrite == SC_OVERWRITE_NEVER ? "%s: exists and is kept (-n)" : "%s: exists; -y overwrites it", path);
+    return sc_fail(log, SC_ERR_EXISTS, "writer",
+                   overwrite == SC_OVERWRITE_NEVER ? "%s: exists and is kept (-n)"
+                                                   : "%s: exists; -y overwrites it",
+                   path);
 }
 
 int sc_target_open(sc_target *t, AVIOContext **io, const char *path, const sc_logger *log)
@@ -61,17 +63,21 @@ int sc_target_fail(const sc_target *t, int code)
     return sc_fail(t->log, SC_ERR_OUTPUT, "writer", "%s: cannot be written: %s", t->path, av_err2str(code));
 }
 
-int sc_target_sync(const sc_target *t)
+int sc_target_sync(const sc_target *t, int64_t *bytes)
 {
+    struct stat st;
     int ret, fd;
 
     if (!t->temporary)
         return 0;
     if ((fd = open(t->temporary, O_RDONLY)) < 0)
         return sc_target_fail(t, AVERROR(errno));
-    ret = fsync(fd) ? AVERROR(errno) : 0;
+    ret = fsync(fd) || fstat(fd, &st) ? AVERROR(errno) : 0;
     close(fd);
-    return ret < 0 ? sc_target_fail(t, ret) : 0;
+    if (ret < 0)
+        return sc_target_fail(t, ret);
+    *bytes = st.st_size;
+    return 0;
 }
 
 static int rename_to(sc_target *t, const char *path)
@@ -99,7 +105,8 @@ int sc_target_keep_partial(sc_target *t, long long frames)
     path = av_asprintf("%.*s.partial%s", stem, t->path, dot ? dot : "");
     ret = path ? rename_to(t, path) : AVERROR(ENOMEM);
     if (!ret)
-        sc_log(t->log, SC_LOG_WARNING, "writer", "%s: the %lld frames made so far are kept here", path, frames);
+        sc_log(t->log, SC_LOG_WARNING, "writer", "%s: the %lld frames made so far are kept here", path,
+               frames);
     av_free(path);
     return ret;
 }

@@ -22,8 +22,9 @@ int sc_target_open(sc_target *t, AVIOContext **io, const char *path, const sc_lo
 /* One line for whatever goes wrong with writing. Returns SC_ERR_DISK_FULL or SC_ERR_OUTPUT; of a pipe that
  * nobody reads any more SC_ERR_CANCELLED. */
 int sc_target_fail(const sc_target *t, int code);
-/* Brings the file, whose *io is closed, onto the disk. */
-int sc_target_sync(const sc_target *t);
+/* Brings the file, whose *io is closed, onto the disk, and says how large it is; of standard output nothing.
+ */
+int sc_target_sync(const sc_target *t, int64_t *bytes);
 /* Gives it its name, or NAME.partial.EXT, and says that so many frames are there. */
 int sc_target_keep(sc_target *t);
 int sc_target_keep_partial(sc_target *t, long long frames);

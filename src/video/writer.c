@@ -52,6 +52,7 @@ struct sc_writer {
     AVRational time_base;     /* of the film's timestamps, exactly */
     int64_t frames, last_pts; /* of the film, in the encoder's time base */
     int64_t end_pts;          /* of its last frame, in the source's */
+    int64_t bytes;            /* written */
     struct {
         int64_t pts, duration;
     } ring[RING]; /* durations of frames that are in the encoder: few encoders hand them through */
@@ -322,6 +323,7 @@ static int write_frame(sc_writer *w, AVFrame *f)
             return ret;
     }
     w->end_pts = pts + SC_MAX(known, 1);
+    w->bytes = avio_tell(w->out->pb);
     if (w->o.written)
         w->o.written(w->o.opaque, w->frames / parts, pts);
     return 0;
@@ -485,13 +487,14 @@ static int complete(sc_writer *w, bool cut)
     SC_TRY(copy_waiting(w, cut ? w->end_pts : INT64_MAX));
     if ((ret = av_write_trailer(w->out)) < 0)
         return sc_target_fail(&w->target, ret);
+    w->bytes = avio_tell(w->out->pb);
     if ((ret = avio_closep(&w->out->pb)) < 0)
         return sc_target_fail(&w->target, ret);
     /* Nothing is put into what has gone down a pipe; no container that suits one needs it. */
     if (w->target.temporary &&
         (ret = sc_tags_finish(w->target.temporary, w->out->oformat, w->film->index, &w->o, w->log)) < 0)
         return sc_target_fail(&w->target, ret);
-    return sc_target_sync(&w->target);
+    return sc_target_sync(&w->target, &w->bytes);
 fail:
     return ret;
 }
@@ -512,6 +515,11 @@ int sc_writer_finish(sc_writer *w, int status)
         w->cancelled = cancelled;
     }
     return ret;
+}
+
+int64_t sc_writer_bytes(const sc_writer *w)
+{
+    return w->bytes;
 }
 
 int sc_writer_keep(sc_writer *w)

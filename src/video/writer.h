@@ -55,6 +55,8 @@ int sc_writer_packet(sc_writer *w, const AVPacket *p);
 /* Joins the thread. status 0 or SC_ERR_CANCELLED: flushes and writes the trailer, so that the file under its
  * temporary name is whole. */
 int sc_writer_finish(sc_writer *w, int status);
+/* Bytes written so far: asked in written(), or after a finish. */
+int64_t sc_writer_bytes(const sc_writer *w);
 /* After a finish without a failure: gives the file its name; of a cancelled run NAME.partial.EXT, and says
  * so. Without a frame there is no file. */
 int sc_writer_keep(sc_writer *w);

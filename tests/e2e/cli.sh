@@ -49,6 +49,16 @@ check "every line is an object" [ "$objects" = "$(wc -l <err.txt)" ]
 tail -n 1 err.txt >last.txt
 check "the last one tells the end" has '^{"frame":25,.*"progress":"end"}$' last.txt
 check "nothing on stdout" empty out.txt
+check "FFmpeg's progress" run film.mp4 ffmpeg.mkv "${fast[@]}" --progress ffmpeg --log-level error
+check "is key=value" [ "$(grep -vc '^[a-z_]*=[^ ]*$' err.txt)" = 0 ]
+block="frame fps total_size out_time_us out_time_ms out_time speed progress"
+check "in its order" [ "$(tail -n 8 err.txt | sed 's/=.*//' | paste -sd' ')" = "$block" ]
+check "continues" [ "$(grep -c '^progress=end$' err.txt)" = 1 ]
+tail -n 8 err.txt >last.txt
+check "and ends" has '^progress=end$' last.txt
+check "after every frame" has '^frame=25$' last.txt
+check "at the last one's time" has '^out_time=00:00:00.960000$' last.txt
+check "with the file's size" has "^total_size=$(stat -c %s ffmpeg.mkv)\$" last.txt
 check "quiet" run film.mp4 quiet.mkv "${fast[@]}" --progress none --log-level error
 check "quiet means silent" empty err.txt
 check "progress in a file" run film.mp4 line.mkv "${fast[@]}" --log-level error
