@@ -223,3 +223,25 @@ void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_t
     sc_linear_into(x, out, y, &w->out, &(sc_linear_opt){ .add = &out });
     sc_pop(x, m);
 }
+
+void sc_frame_attention_load(sc_loader *ld, sc_frame_attention *w, int width, float eps, const char *name)
+{
+    static const sc_attention_names old = { .q = "query", .k = "key", .v = "value", .out = "proj_attn" };
+    int64_t dim[SC_MAX_DIM];
+    const bool is_old = sc_loader_shape(ld, dim, "%s.query.weight", name) >= 0;
+
+    w->eps = eps;
+    sc_load_norm(ld, &w->group_norm, width, "%s.group_norm", name);
+    sc_attention_load(ld, &w->attention, width, 1, true, is_old ? old : (sc_attention_names){ 0 }, name);
+}
+
+/* diffusers attention_processor.py AttnProcessor2_0 with a group_norm and a residual connection */
+void sc_frame_attention_forward(sc_exec *x, sc_tensor h, const sc_frame_attention *w)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor tokens = sc_reshape(h, SC_DIMS(h.dim[0], h.dim[1] * h.dim[2], h.dim[3]));
+    const sc_tensor n = sc_group_norm(x, tokens, &w->group_norm, SC_NORM_GROUPS, w->eps, false);
+
+    sc_attention_forward(x, tokens, &w->attention, n, false);
+    sc_pop(x, m);
+}

@@ -89,4 +89,15 @@ void sc_attention_load(sc_loader *ld, sc_attention *w, int width, int heads, boo
  * all b). in is overwritten. */
 void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_tensor in, bool between);
 
+/* The VAEs': a norm, attention of one head among the pixels of each frame, and a residual connection. */
+typedef struct sc_frame_attention {
+    sc_norm group_norm;
+    sc_attention attention;
+    float eps;
+} sc_frame_attention;
+/* Knows the layers' old names too. */
+void sc_frame_attention_load(sc_loader *ld, sc_frame_attention *w, int width, float eps, const char *name);
+/* In place on h[T,H,W,C]. */
+void sc_frame_attention_forward(sc_exec *x, sc_tensor h, const sc_frame_attention *w);
+
 #endif

@@ -8,17 +8,12 @@
 
 enum { LAST = SC_VAE_LEVELS - 1 };
 
-typedef struct mid_attention {
-    sc_norm group_norm;
-    sc_attention attention;
-} mid_attention;
-
 typedef struct encoder {
     sc_param conv_in, conv_out, quant_conv;
     sc_norm conv_norm_out;
     sc_resblock down[SC_VAE_LEVELS][MAX_LAYERS], mid[2];
     sc_param downsampler[LAST];
-    mid_attention attention;
+    sc_frame_attention attention;
 } encoder;
 
 typedef struct decoder {
@@ -26,7 +21,7 @@ typedef struct decoder {
     sc_norm conv_norm_out;
     sc_st_resblock mid[2], up[SC_VAE_LEVELS][MAX_LAYERS + 1];
     sc_param upsampler[LAST];
-    mid_attention attention;
+    sc_frame_attention attention;
 } decoder;
 
 struct sc_vae {
@@ -68,16 +63,6 @@ static int check_config(const sc_vae_config *c, const sc_logger *log)
     return 0;
 }
 
-static void attention_load(sc_loader *ld, mid_attention *w, int width, const char *name)
-{
-    static const sc_attention_names old = { .q = "query", .k = "key", .v = "value", .out = "proj_attn" };
-    int64_t dim[SC_MAX_DIM];
-    const bool is_old = sc_loader_shape(ld, dim, "%s.query.weight", name) >= 0;
-
-    sc_load_norm(ld, &w->group_norm, width, "%s.group_norm", name);
-    sc_attention_load(ld, &w->attention, width, 1, true, is_old ? old : (sc_attention_names){ 0 }, name);
-}
-
 static void encoder_load(sc_loader *ld, encoder *e, const sc_vae_config *c)
 {
     const int *width = c->block_out_channels;
@@ -93,7 +78,7 @@ static void encoder_load(sc_loader *ld, encoder *e, const sc_vae_config *c)
                          "encoder.down_blocks.%d.downsamplers.0.conv", i);
     }
     sc_resblock_load(ld, &e->mid[0], &s, "encoder.mid_block.resnets.0");
-    attention_load(ld, &e->attention, width[LAST], "encoder.mid_block.attentions.0");
+    sc_frame_attention_load(ld, &e->attention, width[LAST], EPS, "encoder.mid_block.attentions.0");
     sc_resblock_load(ld, &e->mid[1], &s, "encoder.mid_block.resnets.1");
     sc_load_norm(ld, &e->conv_norm_out, width[LAST], "encoder.conv_norm_out");
     sc_load_conv(ld, &e->conv_out, 2 * c->latent_channels, width[LAST], 3, 3, true, "encoder.conv_out");
@@ -110,7 +95,7 @@ static void decoder_load(sc_loader *ld, decoder *d, const sc_vae_config *c)
 
     sc_load_conv(ld, &d->conv_in, width[LAST], c->latent_channels, 3, 3, true, "decoder.conv_in");
     sc_st_resblock_load(ld, &d->mid[0], &s, "decoder.mid_block.resnets.0");
-    attention_load(ld, &d->attention, width[LAST], "decoder.mid_block.attentions.0");
+    sc_frame_attention_load(ld, &d->attention, width[LAST], EPS, "decoder.mid_block.attentions.0");
     sc_st_resblock_load(ld, &d->mid[1], &s, "decoder.mid_block.resnets.1");
     for (int i = 0; i <= LAST; i++) {
         s.out = width[LAST - i];
@@ -163,18 +148,6 @@ const sc_vae_config *sc_vae_get_config(const sc_vae *v)
     return &v->cfg;
 }
 
-/* In place on h[T,H,W,C]. attention_processor.py AttnProcessor2_0 with a group_norm and a residual connection
- */
-static void attention_forward(sc_exec *x, sc_tensor h, const mid_attention *w)
-{
-    const sc_mark m = sc_push(x);
-    const sc_tensor tokens = sc_reshape(h, SC_DIMS(h.dim[0], h.dim[1] * h.dim[2], h.dim[3]));
-    const sc_tensor n = sc_group_norm(x, tokens, &w->group_norm, SC_NORM_GROUPS, EPS, false);
-
-    sc_attention_forward(x, tokens, &w->attention, n, false);
-    sc_pop(x, m);
-}
-
 static sc_tensor new_picture(sc_exec *x, sc_tensor like, int scale, int64_t channels)
 {
     return sc_new(x, x->act, SC_DIMS(like.dim[0], like.dim[1] * scale, like.dim[2] * scale, channels));
@@ -201,7 +174,7 @@ static void encode_frame(sc_exec *x, sc_tensor mean, const encoder *e, const sc_
             h = sc_conv2d(x, h, &e->downsampler[i], &(sc_conv2d_opt){ .stride = 2, .pad_mode = 2 });
     }
     sc_resblock_forward(x, h, &e->mid[0], h, SC_NONE);
-    attention_forward(x, h, &e->attention);
+    sc_frame_attention_forward(x, h, &e->attention);
     sc_resblock_forward(x, h, &e->mid[1], h, SC_NONE);
     sc_group_norm_into(x, h, h, &e->conv_norm_out, SC_NORM_GROUPS, EPS, true);
     h = sc_conv2d(x, h, &e->conv_out, NULL);
@@ -228,7 +201,7 @@ static void decode_mid(sc_exec *x, sc_tensor h, const decoder *d, sc_tensor late
     sc_copy_into(x, in, latents);
     sc_conv2d_into(x, h, in, &d->conv_in, NULL);
     sc_st_resblock_forward(x, h, &d->mid[0], h, SC_NONE, SC_NONE);
-    attention_forward(x, h, &d->attention);
+    sc_frame_attention_forward(x, h, &d->attention);
     sc_st_resblock_forward(x, h, &d->mid[1], h, SC_NONE, SC_NONE);
     sc_pop(x, m);
 }

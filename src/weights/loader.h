@@ -15,7 +15,8 @@ typedef struct sc_request {
     sc_tensor *to;
     sc_param *layer; /* whose weights these are, which may be far and have factors; else NULL */
     const sc_st_tensor *from;
-    sc_tensor view; /* the file's tensor with its axes in the order of *to; no data yet */
+    sc_tensor view; /* the file's tensor with its axes in the order of *to, where some may be one; no data yet
+                     */
     size_t offset;  /* of *to in the block, or in its page */
     size_t scale;   /* offset of the layer's factors in the block */
 } sc_request;

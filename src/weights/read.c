@@ -66,10 +66,10 @@ static void read_one(sc_loader *ld, sc_request *r, size_t i, char *resident, voi
         const sc_tensor rows = sc_tensor_make(staging ? (char *)staging + sc_tensor_bytes(flat) : NULL,
                                               r->view.dtype, r->to->ndim, r->to->dim);
         r->layer->scale.data = resident ? resident + r->scale : NULL;
-        sc_copy_into(ld->x, rows, r->view);
+        sc_copy_into(ld->x, sc_reshape(rows, r->view.ndim, r->view.dim), r->view);
         sc_quantise_into(ld->x, *r->to, r->layer->scale, rows);
     } else if (!sc_request_direct(r)) {
-        sc_copy_into(ld->x, *r->to, r->view);
+        sc_copy_into(ld->x, sc_reshape(*r->to, r->view.ndim, r->view.dim), r->view);
     }
     if (far)
         sc_download(ld->x, sc_tape_host(far->tape, far->page, r->offset), *r->to);

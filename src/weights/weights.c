@@ -447,6 +447,22 @@ void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, i
         load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
 }
 
+void sc_load_conv3d(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kt, int k, const char *fmt, ...)
+{
+    static const int to_tohwi[] = { 2, 0, 3, 4, 1 };
+    static const int ndim = 5;
+    const int64_t dim[][SC_MAX_DIM] = { { out, in, kt, k, k } };
+    char name[SC_ST_MAX_NAME];
+    FORMAT_NAME(name);
+    const size_t stem = strlen(name);
+
+    *p = new_layer(ld, name, SC_DIMS(kt * out, k, k, in));
+    const sc_st_tensor *t = want(ld, suffixed(name, stem, ".weight"), 1, &ndim, dim);
+    if (t || ld->random)
+        enqueue(ld, &p->w, p, t, sc_permute(sc_tensor_make(NULL, type_of(t), ndim, dim[0]), to_tohwi));
+    load_packed(ld, &p->b, SC_DIMS(out), suffixed(name, stem, ".bias"));
+}
+
 void sc_load_norm(sc_loader *ld, sc_norm *n, int64_t c, const char *fmt, ...)
 {
     char name[SC_ST_MAX_NAME];

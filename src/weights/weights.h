@@ -57,6 +57,10 @@ void sc_load_linear(sc_loader *ld, sc_param *p, int64_t out, int64_t in, bool bi
 /* OIHW in the file ([O,I,kt,1,1] for a temporal kernel kt x 1; [O,I] for 1x1), OHWI in memory. */
 void sc_load_conv(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kh, int kw, bool bias,
                   const char *fmt, ...) SC_PRINTF(8, 9);
+/* [O,I,kt,k,k] in the file, [kt*O,k,k,I] in memory: each temporal tap's kernels are a view. With a bias [O].
+ */
+void sc_load_conv3d(sc_loader *ld, sc_param *p, int64_t out, int64_t in, int kt, int k, const char *fmt, ...)
+    SC_PRINTF(7, 8);
 void sc_load_norm(sc_loader *ld, sc_norm *n, int64_t c, const char *fmt, ...) SC_PRINTF(4, 5);
 /* The name as given, without a suffix. The tensor keeps the file's shape; f32. */
 void sc_load_tensor(sc_loader *ld, sc_tensor *t, int ndim, const int64_t *dim, const char *fmt, ...)

@@ -15,6 +15,10 @@ typedef struct golden_tally {
  */
 void golden_quick(sc_exec *x, golden_tally *t, const char *folder);
 void golden_nets(sc_exec *x, golden_tally *t, const char *folder);
+void golden_vae3d(sc_exec *x, golden_tally *t, const char *folder);
+/* Prints a line: got[n] against want in f32, k the sums on the way added up (check.h has the formula). */
+bool golden_compare(const char *kind, const char *name, const float *got, const float *want, int64_t n,
+                    double k);
 /* The toy networks that "fp8" is for, in it. x->act is f32 or fp16. */
 void golden_narrow(sc_exec *x, golden_tally *t, const char *folder);
 

@@ -74,6 +74,7 @@ int main(int argc, char **argv)
     } else {
         golden_quick(&x, &tally, argv[i]);
         golden_nets(&x, &tally, argv[i]);
+        golden_vae3d(&x, &tally, argv[i]);
     }
     const bool has = dev->dtypes & 1u << SC_F8;
     sc_exec_close(&x);

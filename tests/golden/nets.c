@@ -276,7 +276,8 @@ static double sums(const golden_set *s, const golden_case *c)
            in; /* convolutions, and the ends of a net: conv_in ... conv_out of some hundred channels in all */
 }
 
-static bool compare(const golden_case *c, const float *got, const float *want, int64_t n, double k)
+bool golden_compare(const char *kind, const char *name, const float *got, const float *want, int64_t n,
+                    double k)
 {
     const double limit = fmax(0.5 * 0x1p-48, 0.25 * k * 0x1p-48);
     double error = 0, power = 0, worst = 0;
@@ -290,8 +291,8 @@ static bool compare(const golden_case *c, const float *got, const float *want, i
         worst = fmax(worst, isfinite(e) ? fabs(e) / fmax(fabs((double)want[i]), rms) : INFINITY);
     }
     const bool ok = (n < MANY || error <= limit * power) && worst <= 6 * sqrt(limit);
-    printf("%s %-20s %-34s nmse %.1e of %.1e, worst %.1e of %.1e\n", ok ? "ok    " : "FAILED", c->kind,
-           c->name, error / power, limit, worst, 6 * sqrt(limit));
+    printf("%s %-20s %-34s nmse %.1e of %.1e, worst %.1e of %.1e\n", ok ? "ok    " : "FAILED", kind, name,
+           error / power, limit, worst, 6 * sqrt(limit));
     return ok;
 }
 
@@ -362,8 +363,8 @@ static bool run_case(sc_exec *x, const golden_set *s, const golden_case *c, doub
         if (!s->precision)
             sc_download(x, got, forward(x, &m));
         sc_pop(x, mark);
-        ok = sc_exec_wait(x) >= 0 &&
-             (s->precision ? run_full(x, &m, got, want, n, arena) : compare(c, got, want, n, k));
+        ok = sc_exec_wait(x) >= 0 && (s->precision ? run_full(x, &m, got, want, n, arena)
+                                                   : golden_compare(c->kind, c->name, got, want, n, k));
     }
     if (!ok)
         printf("FAILED %s %s\n", s->net, c->name);

@@ -1,0 +1,208 @@
+#include "causal.h"
+
+#define EPS  1e-6f
+#define TAPS 3
+
+/* In frames. */
+static int step(const sc_causal *w)
+{
+    return w->taps > 1 && w->down ? 2 : 1;
+}
+
+/* Frames that a convolution keeps for the next slice: all but those that its last step went past. */
+static int kept(const sc_causal *w)
+{
+    return w->taps - step(w);
+}
+
+/* Frames before those of the slice. A step of two frames reaches back but one frame between slices, as the
+ * copies before the first frame moved it by one. */
+static int before(const sc_causal *w, const sc_past *past)
+{
+    return past->begun ? kept(w) : w->taps - 1;
+}
+
+void sc_past_open(sc_exec *x, sc_past *p, const sc_causal_list *list, int64_t h, int64_t w)
+{
+    *p = (sc_past){ .begun = false };
+    for (int i = 0; i < list->count; i++)
+        p->frame[i] = sc_new(x, x->act,
+                             SC_DIMS(list->conv[i].frames, h >> list->conv[i].level, w >> list->conv[i].level,
+                                     list->conv[i].channels));
+}
+
+void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_causal_shape *s,
+                    const char *name)
+{
+    w->taps = s->taps;
+    w->down = s->down;
+    w->slot = list->count;
+    if (w->taps > 1) {
+        list->conv[list->count].frames = kept(w);
+        list->conv[list->count].level = s->level;
+        list->conv[list->count++].channels = s->in;
+    }
+    sc_load_conv3d(ld, &w->p, s->out, s->in, s->taps, 3, "%s", name);
+}
+
+sc_causal_input sc_causal_input_new(sc_exec *x, const sc_causal *w, const sc_past *past, int64_t frames,
+                                    int64_t h, int64_t width)
+{
+    const int n = before(w, past);
+    const sc_tensor all = sc_new(x, x->act, SC_DIMS(n + frames, h, width, w->p.w.dim[3]));
+
+    return (sc_causal_input){ .all = all, .own = sc_slice(all, 0, n, frames) };
+}
+
+int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames)
+{
+    return (before(w, past) + frames - w->taps) / step(w) + 1;
+}
+
+/* Puts in front what came before, and keeps what the next slice will ask for: of all that is there now, for a
+ * short slice is not enough. */
+static void remember(sc_exec *x, const sc_causal *w, sc_causal_input in, sc_past *past)
+{
+    const int n = before(w, past);
+    const sc_tensor front = sc_slice(in.all, 0, 0, n), last = past->frame[w->slot];
+
+    sc_copy_into(x, front,
+                 past->begun ? last : sc_broadcast(sc_slice(in.own, 0, 0, 1), front.ndim, front.dim));
+    sc_copy_into(x, last, sc_slice(in.all, 0, in.all.dim[0] - kept(w), kept(w)));
+}
+
+/* One temporal tap's kernels; the bias is the first one's. */
+static sc_param tap_of(const sc_causal *w, int k)
+{
+    const int64_t out = w->p.b.dim[0];
+    sc_param p = w->p;
+
+    p.w = sc_slice(p.w, 0, k * out, out);
+    if (p.scale.ndim)
+        p.scale = sc_slice(p.scale, 0, k * out, out);
+    if (k)
+        p.b = SC_NONE;
+    return p;
+}
+
+void sc_causal_forward(sc_exec *x, sc_tensor out, const sc_causal *w, sc_causal_input in, sc_past *past,
+                       const sc_tensor *add)
+{
+    SC_CHECK(x, in.own.dim[0] > 0 && out.dim[0] == sc_causal_frames(w, past, in.own.dim[0]));
+    SC_CHECK(x, w->taps == 1 || sc_same_shape(sc_slice(in.all, 0, 0, kept(w)), past->frame[w->slot]));
+    if (w->taps > 1)
+        remember(x, w, in, past);
+    for (int64_t t = 0; t < out.dim[0]; t++) {
+        const sc_tensor y = sc_slice(out, 0, t, 1), z = add ? sc_slice(*add, 0, t, 1) : SC_NONE;
+        sc_conv2d_opt o = { .stride = w->down ? 2 : 1, .pad_mode = w->down ? 2 : 0, .add = &z };
+
+        for (int k = 0; k < w->taps; k++, o.add = &y) {
+            const sc_param p = tap_of(w, k);
+            sc_conv2d_into(x, y, sc_slice(in.all, 0, t * step(w) + k, 1), &p, &o);
+        }
+    }
+}
+
+sc_tensor sc_causal_of(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)
+{
+    const int scale = w->down ? 2 : 1;
+    const sc_tensor out = sc_new(
+        x, x->act,
+        SC_DIMS(sc_causal_frames(w, past, in.dim[0]), in.dim[1] / scale, in.dim[2] / scale, w->p.b.dim[0]));
+    const sc_mark m = sc_push(x);
+    const sc_causal_input to = sc_causal_input_new(x, w, past, in.dim[0], in.dim[1], in.dim[2]);
+
+    sc_copy_into(x, to.own, in);
+    sc_causal_forward(x, out, w, to, past, NULL);
+    sc_pop(x, m);
+    return out;
+}
+
+void sc_causal_norm(sc_exec *x, sc_tensor out, const sc_norm *w, sc_tensor in)
+{
+    for (int64_t t = 0; t < in.dim[0]; t++)
+        sc_group_norm_into(x, sc_slice(out, 0, t, 1), sc_slice(in, 0, t, 1), w, SC_NORM_GROUPS, EPS, true);
+}
+
+void sc_causal_resblock_load(sc_loader *ld, sc_causal_list *list, sc_causal_resblock *w, int in, int out,
+                             int level, const char *name)
+{
+    const sc_causal_shape first = { .in = in, .out = out, .taps = TAPS, .level = level };
+    const sc_causal_shape second = { .in = out, .out = out, .taps = TAPS, .level = level };
+
+    sc_load_norm(ld, &w->norm1, in, "%s.norm1", name);
+    sc_causal_load(ld, list, &w->conv1, &first, sc_name_of("%s.conv1", name).s);
+    sc_load_norm(ld, &w->norm2, out, "%s.norm2", name);
+    if (in != out)
+        sc_load_conv(ld, &w->conv_shortcut, out, in, 1, 1, true, "%s.conv_shortcut", name);
+    sc_causal_load(ld, list, &w->conv2, &second, sc_name_of("%s.conv2", name).s);
+}
+
+/* The first convolution writes where the second reads, and the shortcut goes into out: of the widest tensors
+ * three are alive beside in. */
+void sc_causal_resblock_forward(sc_exec *x, sc_tensor out, const sc_causal_resblock *w, sc_tensor in,
+                                sc_past *past)
+{
+    const int64_t t = in.dim[0], h = in.dim[1], width = in.dim[2];
+    const sc_mark m = sc_push(x);
+    const sc_causal_input second = sc_causal_input_new(x, &w->conv2, past, t, h, width);
+    const sc_mark inner = sc_push(x);
+    const sc_causal_input first = sc_causal_input_new(x, &w->conv1, past, t, h, width);
+
+    sc_causal_norm(x, first.own, &w->norm1, in);
+    sc_causal_forward(x, second.own, &w->conv1, first, past, NULL);
+    sc_pop(x, inner);
+    sc_causal_norm(x, second.own, &w->norm2, second.own);
+    for (int64_t i = 0; i < t && w->conv_shortcut.w.ndim; i++)
+        sc_conv2d_into(x, sc_slice(out, 0, i, 1), sc_slice(in, 0, i, 1), &w->conv_shortcut, NULL);
+    sc_causal_forward(x, out, &w->conv2, second, past, w->conv_shortcut.w.ndim ? &out : &in);
+    sc_pop(x, m);
+}
+
+void sc_causal_up_load(sc_loader *ld, sc_causal_list *list, sc_causal_up *w, int width, int frames, int level,
+                       const char *name)
+{
+    const sc_causal_shape s = { .in = width, .out = width, .taps = TAPS, .level = level };
+
+    w->frames = frames;
+    sc_load_conv(ld, &w->upscale_conv, 4LL * frames * width, width, 1, 1, true, "%s.upscale_conv", name);
+    sc_causal_load(ld, list, &w->conv, &s, sc_name_of("%s.conv", name).s);
+}
+
+/* Channels become pixels: channel ((i * 2 + j) * frames + k) * C + c is of row 2h + i, column 2w + j and
+ * frame k. */
+static void spread(sc_exec *x, sc_tensor out, const sc_causal_up *w, sc_tensor in)
+{
+    const int z = w->frames;
+    const int64_t c = in.dim[3];
+
+    for (int64_t t = 0; t < in.dim[0]; t++) {
+        const sc_mark m = sc_push(x);
+        const sc_tensor wide = sc_conv2d(x, sc_slice(in, 0, t, 1), &w->upscale_conv, NULL);
+
+        for (int n = 0; n < 4 * z; n++) {
+            const sc_tensor row = sc_every(sc_slice(out, 0, t * z + n % z, 1), 1, n / (2 * z), 2);
+            sc_copy_into(x, sc_every(row, 2, n / z % 2, 2), sc_slice(wide, 3, n * c, c));
+        }
+        sc_pop(x, m);
+    }
+}
+
+/* Doubling the clip's first frame gives one too many, the second, which is dropped. All are written one place
+ * ahead, where there is room for what comes before the first; then the first takes the second's place. */
+sc_tensor sc_causal_up_forward(sc_exec *x, const sc_causal_up *w, sc_tensor in, sc_past *past)
+{
+    const int drop = w->frames > 1 && !past->begun;
+    const int64_t made = in.dim[0] * w->frames, h = 2 * in.dim[1], width = 2 * in.dim[2];
+    const sc_tensor out = sc_new(x, x->act, SC_DIMS(made - drop, h, width, in.dim[3]));
+    const sc_mark m = sc_push(x);
+    const sc_causal_input to = sc_causal_input_new(x, &w->conv, past, made - drop, h, width);
+    const sc_tensor all = sc_slice(to.all, 0, before(&w->conv, past) - drop, made);
+
+    spread(x, all, w, in);
+    if (drop)
+        sc_copy_into(x, sc_slice(all, 0, 1, 1), sc_slice(all, 0, 0, 1));
+    sc_causal_forward(x, out, &w->conv, to, past, NULL);
+    sc_pop(x, m);
+    return out;
+}

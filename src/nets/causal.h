@@ -1,0 +1,87 @@
+/* Blocks of a causal 3-D network, through which a clip passes in slices of a few frames.
+ *
+ * A convolution over three frames sees two before each and none after it. Before a clip's first frame stand
+ * copies of it; at a later slice's beginning, what was kept of the slice before. Every op is given one frame
+ * at a time: so a slice's length decides on memory alone, and the same frames give the same bits.
+ *
+ * Pictures are [T,H,W,C]. A forward function writes into `out` and leaves the arena as it found it. Norms
+ * have groups of channels within one frame. */
+#ifndef SC_CAUSAL_H
+#define SC_CAUSAL_H
+
+#include "blocks.h"
+
+#define SC_CAUSAL_MAX 64 /* convolutions of a network */
+
+/* What a network's convolutions keep: filled by the load functions, asked by sc_past_open(). */
+typedef struct sc_causal_list {
+    int count;
+    struct {
+        int frames, level; /* of pictures halved `level` times */
+        int64_t channels;
+    } conv[SC_CAUSAL_MAX];
+} sc_causal_list;
+
+/* A clip on its way through a network: the last frames that each convolution was given. */
+typedef struct sc_past {
+    sc_tensor frame[SC_CAUSAL_MAX];
+    bool begun; /* a slice has passed: set by the caller after each */
+} sc_past;
+
+/* Nothing has passed yet. The frames are in the arena: h and w are the size of level 0. */
+void sc_past_open(sc_exec *x, sc_past *p, const sc_causal_list *list, int64_t h, int64_t w);
+
+/* A convolution over one frame or three, [taps,3,3]. */
+typedef struct sc_causal {
+    sc_param p;
+    int taps, slot;
+    bool down; /* halves width and height (one more row and column of zeros behind) and, with 3 taps, time */
+} sc_causal;
+
+typedef struct sc_causal_shape {
+    int in, out, taps, level; /* of the input */
+    bool down;
+} sc_causal_shape;
+void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_causal_shape *s,
+                    const char *name);
+/* A new tensor for an input of so many frames, behind room for those before them, and its own frames. */
+typedef struct sc_causal_input {
+    sc_tensor all, own;
+} sc_causal_input;
+sc_causal_input sc_causal_input_new(sc_exec *x, const sc_causal *w, const sc_past *past, int64_t frames,
+                                    int64_t h, int64_t width);
+/* Frames that come of so many. */
+int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames);
+/* in: own is filled. add, or NULL: of out's shape, perhaps out. */
+void sc_causal_forward(sc_exec *x, sc_tensor out, const sc_causal *w, sc_causal_input in, sc_past *past,
+                       const sc_tensor *add);
+/* A new picture of in, which is first copied; for what has no norm before it. */
+sc_tensor sc_causal_of(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past);
+
+/* Norm, SiLU, convolution, twice, and a shortcut. */
+typedef struct sc_causal_resblock {
+    sc_norm norm1, norm2;
+    sc_causal conv1, conv2;
+    sc_param conv_shortcut; /* none where Cin == Cout */
+} sc_causal_resblock;
+void sc_causal_resblock_load(sc_loader *ld, sc_causal_list *list, sc_causal_resblock *w, int in, int out,
+                             int level, const char *name);
+/* out may be in where Cin == Cout. */
+void sc_causal_resblock_forward(sc_exec *x, sc_tensor out, const sc_causal_resblock *w, sc_tensor in,
+                                sc_past *past);
+
+/* out = silu(norm(in)), frame by frame. out may be in. */
+void sc_causal_norm(sc_exec *x, sc_tensor out, const sc_norm *w, sc_tensor in);
+
+/* Doubles width and height and, with frames = 2, time, but for the clip's first frame, which stays one. */
+typedef struct sc_causal_up {
+    sc_param upscale_conv;
+    sc_causal conv;
+    int frames;
+} sc_causal_up;
+/* level: of the output. */
+void sc_causal_up_load(sc_loader *ld, sc_causal_list *list, sc_causal_up *w, int width, int frames, int level,
+                       const char *name);
+sc_tensor sc_causal_up_forward(sc_exec *x, const sc_causal_up *w, sc_tensor in, sc_past *past);
+
+#endif
