@@ -11,6 +11,7 @@
 #include "nets/vae.h"
 #include "pager.h"
 #include "precision.h"
+#include "stats.h"
 #include "video/hardware.h"
 
 enum { SCHEMA = 2, LATENT = 8 /* pixels of a latent */ };
@@ -353,18 +354,6 @@ fail:
     return ret;
 }
 
-static int write_report(const char *path, const cJSON *json, const sc_logger *log)
-{
-    char *text = cJSON_Print(json);
-    FILE *f = fopen(path, "w");
-    bool ok = f && text && fprintf(f, "%s\n", text) > 0;
-
-    if (f)
-        ok = !fclose(f) && ok;
-    free(text);
-    return ok ? 0 : sc_fail(log, SC_ERR_OUTPUT, "bench", "%s cannot be written", path);
-}
-
 /* The precisions of a device that are worth a row: of each type that it has. */
 static int bench_all(FILE *f, cJSON *json, const sc_settings *s)
 {
@@ -414,7 +403,7 @@ int sc_bench(FILE *f, const char *report, const sc_settings *set)
     cJSON_AddStringToObject(json, "description", dev->description);
     SC_TRY(bench_all(f, json, &s));
     if (report)
-        SC_TRY(write_report(report, json, &s.log));
+        SC_TRY(sc_json_write(report, json, &s.log));
     ret = 0;
 fail:
     sc_device_close(&dev);

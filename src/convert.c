@@ -9,6 +9,7 @@
 
 #include "nets/builtin.h"
 #include "pager.h"
+#include "stats.h"
 #include "stages/published.h"
 #include "video/cache.h"
 
@@ -30,6 +31,7 @@ struct sc_converter {
     char models[SC_MODELS_PATH]; /* holds ctx.models where it was searched for */
     char cached[SC_CACHE_PATH];  /* the depth's file, with --cache */
     sc_library library;
+    sc_gauge gauge;
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
     int writers;
@@ -128,7 +130,7 @@ static int check_settings(const sc_converter *c)
     const sc_settings *s = &c->set;
     struct {
         const char *name, *path;
-    } file[SC_MAX_OUTPUTS + 3] = { { "input", s->input }, { "--depth", s->depth_file } };
+    } file[SC_MAX_OUTPUTS + 4] = { { "input", s->input }, { "--depth", s->depth_file } };
     int n = 2; /* from here on written to */
 
     if (s->outputs < 1 || s->outputs > SC_MAX_OUTPUTS)
@@ -145,6 +147,8 @@ static int check_settings(const sc_converter *c)
     }
     file[n].name = "--export-depth";
     file[n++].path = s->export_depth;
+    file[n].name = "--stats";
+    file[n++].path = s->stats;
     for (int i = 2; i < n; i++)
         for (int k = 0; k < i; k++)
             if (same_file(file[i].path, file[k].path) && !(k < 2 && sc_is_pipe(file[i].path)))
@@ -413,6 +417,8 @@ static int open_all(sc_converter *c)
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
     c->ctx.library = &c->library;
+    if (s->stats)
+        c->ctx.gauge = &c->gauge;
     SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
     if (s->cache)
         SC_TRY(use_cache(c));
@@ -553,6 +559,8 @@ int sc_run(sc_converter *c)
     c->progress.seconds = sc_now() - c->began;
     if (ret >= 0)
         log_end(c);
+    if (ret >= 0 && c->set.stats)
+        ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->log);
     if (c->set.progress)
         c->set.progress(c->set.progress_opaque, &c->progress);
     return ret;
@@ -579,6 +587,7 @@ void sc_close(sc_converter **cp)
     sc_writer_close(&c->sidecar);
     sc_pools_close(&c->pools);
     sc_exec_close(&c->exec);
+    sc_gauge_clear(&c->gauge);
     sc_device_close(&c->dev);
     pthread_mutex_destroy(&c->log_lock);
     pthread_mutex_destroy(&c->progress_lock);

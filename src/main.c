@@ -355,9 +355,12 @@ static int convert_many(console *t, sc_options *o)
 
     for (int k = 0; k < o->set.outputs; k++)
         SC_TRY(find_jobs(o, &b[k], o->set.output[k].path ? o->set.output[k].path : ""));
-    if (b->count > 1 && (o->set.export_depth || o->set.depth_file))
+    if (b->count > 1 && (o->set.export_depth || o->set.depth_file || o->set.stats))
         SC_TRY(sc_fail(log, SC_ERR_USAGE, "batch", "%s is for one film, here are %d",
-                       o->set.depth_file ? "--depth" : "--export-depth", b->count));
+                       o->set.depth_file     ? "--depth"
+                       : o->set.export_depth ? "--export-depth"
+                                             : "--stats",
+                       b->count));
     if (!(failed = malloc((size_t)b->count * sizeof(*failed))))
         SC_TRY(-ENOMEM);
     for (int i = 0; i < b->count; i++) {

@@ -457,6 +457,14 @@ const sc_option sc_option_table[] = {
       .help = "on stderr: one line, one JSON object a report, blocks of key=value as FFmpeg's -progress "
               "writes them, "
               "or nothing" },
+    { .name = "--stats",
+      .type = SC_TEXT,
+      .group = RUNNING,
+      IN(stats),
+      .unit = "FILE",
+      .help =
+          "write figures of the conversion as JSON: time by stage, and of each shot how far its points are "
+          "shifted and how much came into view" },
     { .name = "--log-level",
       .alias = "-loglevel -v",
       .type = SC_CHOICE,

@@ -63,14 +63,14 @@ typedef enum sc_view { SC_VIEW_RIGHT, SC_VIEW_LEFT, SC_VIEW_BOTH } sc_view;
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
 
 typedef struct sc_progress {
-    int64_t frame, frames;     /* written so far; in all, 0 when not known */
-    double seconds, fps;       /* since the first frame; over the last seconds */
-    double eta;                /* seconds left, negative when not known */
-    int64_t out_time_us;       /* timestamp of the last frame written, microseconds */
-    int64_t out_bytes;         /* size of the first output so far, 0 when none is written */
-    int shot;                  /* shots begun so far */
-    double share[8];           /* 0..1 of the time of each stage, in the order of stage_name */
-    const char *stage_name[8]; /* NULL ends the list */
+    int64_t frame, frames;      /* written so far; in all, 0 when not known */
+    double seconds, fps;        /* since the first frame; over the last seconds */
+    double eta;                 /* seconds left, negative when not known */
+    int64_t out_time_us;        /* timestamp of the last frame written, microseconds */
+    int64_t out_bytes;          /* size of the first output so far, 0 when none is written */
+    int shot;                   /* shots begun so far */
+    double share[10];           /* 0..1 of the time of each stage, in the order of stage_name */
+    const char *stage_name[10]; /* NULL ends the list */
     int64_t loaded; /* bytes that went to the device before the first frame: weights and constants */
     int64_t pixels_up, pixels_down;   /* bytes since, to and from the device: planes of pictures */
     int64_t numbers_up, numbers_down; /* all the others: statistics that the host decides by */
@@ -137,6 +137,7 @@ typedef struct sc_settings {
     const char *device; /* "auto", "cpu", "cuda:1" */
     int hwaccel;        /* 0: the device's engine decodes what it can; 1: software decodes */
     const char *precision; /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
+    const char *stats;     /* NULL, or where figures of the conversion go, as JSON */
     int64_t vram;          /* bytes of a GPU's memory that may be taken in all; 0 = what is free */
     int64_t seed;
     int threads;  /* 0 = one per core */

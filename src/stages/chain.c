@@ -1,3 +1,4 @@
+#include "gauge.h"
 #include "published.h"
 
 /* Splat and inpaint, for one of the eyes. */
@@ -8,6 +9,8 @@ static int open_view(sc_stage **chain, const sc_context *c, bool left)
     if (left)
         SC_TRY(sc_mirror_open(chain, c, *chain, false));
     SC_TRY(sc_splat_open(chain, c, *chain));
+    if (c->gauge)
+        SC_TRY(sc_gauge_open(chain, c, *chain));
     SC_TRY(sc_inpaint_open(chain, c, *chain));
     if (left)
         SC_TRY(sc_mirror_open(chain, c, *chain, true));

@@ -19,6 +19,7 @@ typedef struct sc_context {
     sc_plan plan;               /* how much of them, and of the film, is on the device at a time */
     struct sc_pager *pager;     /* where the plan streams weights, else NULL */
     struct sc_library *library; /* networks that stages share */
+    struct sc_gauge *gauge;     /* NULL, or where the depth and holes of every shot are noted */
     sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */
 } sc_context;
 

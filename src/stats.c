@@ -1,0 +1,59 @@
+#include "stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Grows when a member changes its meaning; new members do not change it. */
+enum { SCHEMA = 1 };
+
+int sc_json_write(const char *path, const cJSON *json, const sc_logger *log)
+{
+    char *text = cJSON_Print(json);
+    FILE *f = fopen(path, "w");
+    bool ok = f && text && fprintf(f, "%s\n", text) > 0;
+
+    if (f)
+        ok = !fclose(f) && ok;
+    free(text);
+    return ok ? 0 : sc_fail(log, SC_ERR_OUTPUT, "report", "%s cannot be written", path);
+}
+
+static void add_shot(cJSON *rows, const sc_gauge_shot *shot)
+{
+    cJSON *row = cJSON_CreateObject(), *disparity = cJSON_AddObjectToObject(row, "disparity");
+
+    cJSON_AddNumberToObject(row, "first", (double)shot->first);
+    cJSON_AddNumberToObject(row, "frames", (double)shot->frames);
+    cJSON_AddNumberToObject(disparity, "p1", shot->low);
+    cJSON_AddNumberToObject(disparity, "p50", shot->median);
+    cJSON_AddNumberToObject(disparity, "p99", shot->high);
+    cJSON_AddNumberToObject(row, "hole", shot->hole);
+    cJSON_AddItemToArray(rows, row);
+}
+
+int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
+                   const sc_logger *log)
+{
+    cJSON *json = cJSON_CreateObject(), *source, *shares, *shots;
+    int ret;
+
+    cJSON_AddNumberToObject(json, "schema", SCHEMA);
+    source = cJSON_AddObjectToObject(json, "source");
+    cJSON_AddStringToObject(source, "path", s->input);
+    cJSON_AddNumberToObject(source, "width", v->width);
+    cJSON_AddNumberToObject(source, "height", v->height);
+    cJSON_AddStringToObject(source, "codec", v->codec);
+    cJSON_AddNumberToObject(json, "frames", (double)p->frame);
+    cJSON_AddNumberToObject(json, "seconds", p->seconds);
+    cJSON_AddNumberToObject(json, "fps", p->seconds > 0 ? (double)p->frame / p->seconds : 0);
+    cJSON_AddNumberToObject(json, "bytes", (double)p->out_bytes);
+    shares = cJSON_AddObjectToObject(json, "share");
+    for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
+        cJSON_AddNumberToObject(shares, p->stage_name[i], p->share[i]);
+    shots = cJSON_AddArrayToObject(json, "shots");
+    for (int i = 0; i < g->shots; i++)
+        add_shot(shots, &g->shot[i]);
+    ret = sc_json_write(s->stats, json, log);
+    cJSON_Delete(json);
+    return ret;
+}

@@ -1,0 +1,16 @@
+/* The figures of a conversion, for programs. */
+#ifndef SC_STATS_H
+#define SC_STATS_H
+
+#include <cjson/cJSON.h>
+
+#include "stages/gauge.h"
+
+/* Writes s->stats: {"schema": 1, ...}, described in README.md. SC_ERR_OUTPUT. */
+int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
+                   const sc_logger *log);
+
+/* json may be NULL: out of memory. */
+int sc_json_write(const char *path, const cJSON *json, const sc_logger *log);
+
+#endif
