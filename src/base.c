@@ -76,6 +76,7 @@ const char *sc_strerror(int code)
         { SC_ERR_NOT_VIDEO, "the input holds no video" },
         { SC_ERR_OUTPUT, "the output cannot be written" },
         { SC_ERR_DISK_FULL, "no room left on the disk" },
+        { SC_ERR_PARALLAX, "the film has more parallax than was to be" },
         { SC_ERR_DEPTH, "the depth file does not fit the film" },
         { SC_ERR_WEIGHTS, "network weights are missing or wrong" },
         { SC_ERR_DEVICE, "the device failed" },

@@ -7,15 +7,12 @@
 
 #include <libavutil/log.h>
 
+#include "comfort.h"
 #include "nets/builtin.h"
 #include "pager.h"
 #include "stats.h"
 #include "stages/published.h"
 #include "video/cache.h"
-
-/* Where the chain waits for the encoder this share of the time, a faster chain would change little; unless
- * they share a CPU, whose cores the one takes from the other. */
-static const double LIMIT = 0.1;
 
 struct sc_converter {
     sc_settings set;
@@ -414,10 +411,11 @@ static int open_all(sc_converter *c)
            v->codec, av_get_pix_fmt_name(v->format), v->duration);
     for (int i = 0; i < s->outputs; i++)
         SC_TRY(open_output(c, i, &format[i]));
+    sc_comfort_plan(s, &c->log);
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
     c->ctx.library = &c->library;
-    if (s->stats)
+    if (s->stats || s->viewer != SC_VIEWER_NONE)
         c->ctx.gauge = &c->gauge;
     SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
     if (s->cache)
@@ -516,30 +514,6 @@ static int finish(sc_converter *c, int status)
     return status;
 }
 
-static void log_end(const sc_converter *c)
-{
-    const sc_progress *p = &c->progress;
-    const double n = (double)p->frame, waited = c->encode_seconds / SC_MAX(p->seconds, 1e-9);
-    char limit[128];
-    int most = 0;
-
-    for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
-        most = p->share[i] > p->share[most] ? i : most;
-    if (c->dev->large && waited >= LIMIT && !discards(&c->set))
-        snprintf(limit, sizeof(limit),
-                 "the encoder %s is the limit: all else waited for it %.0f%% of the time", c->codec,
-                 100 * waited);
-    else
-        snprintf(limit, sizeof(limit), "most of the time went to %s", p->stage_name[most]);
-    sc_log(&c->log, SC_LOG_INFO, "convert", "%lld frames in %.2f s, %.2f a second; %s", (long long)p->frame,
-           p->seconds, n / p->seconds, limit);
-    sc_log(&c->log, c->dev->large ? SC_LOG_INFO : SC_LOG_DEBUG, "device",
-           "bytes over the bus: %lld of weights and constants; a frame %.0f of pixels up, %.0f down, %.0f of "
-           "numbers",
-           (long long)p->loaded, (double)p->pixels_up / n, (double)p->pixels_down / n,
-           (double)(p->numbers_up + p->numbers_down) / n);
-}
-
 int sc_run(sc_converter *c)
 {
     double begin;
@@ -558,9 +532,11 @@ int sc_run(sc_converter *c)
     c->progress.out_bytes = c->writers ? sc_writer_bytes(c->writer[0]) : 0;
     c->progress.seconds = sc_now() - c->began;
     if (ret >= 0)
-        log_end(c);
+        sc_stats_log(&c->progress, c->dev, discards(&c->set) ? NULL : c->codec, c->encode_seconds, &c->log);
     if (ret >= 0 && c->set.stats)
         ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->log);
+    if (ret >= 0)
+        ret = sc_comfort_check(&c->set, &c->gauge, &c->log);
     if (c->set.progress)
         c->set.progress(c->set.progress_opaque, &c->progress);
     return ret;

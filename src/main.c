@@ -218,9 +218,9 @@ static int exit_code(int code, int sig)
     static const struct {
         int code, exit;
     } table[] = {
-        { SC_ERR_USAGE, 2 },      { SC_ERR_EXISTS, 3 },  { SC_ERR_SOME, 5 },    { SC_ERR_DISK_FULL, 6 },
-        { -ENOSPC, 6 },           { SC_ERR_DEVICE, 7 },  { SC_ERR_WEIGHTS, 8 }, { SC_ERR_INPUT, 9 },
-        { SC_ERR_NOT_VIDEO, 10 }, { SC_ERR_OUTPUT, 11 }, { SC_ERR_DEPTH, 12 },
+        { SC_ERR_USAGE, 2 },     { SC_ERR_EXISTS, 3 },     { SC_ERR_PARALLAX, 4 }, { SC_ERR_SOME, 5 },
+        { SC_ERR_DISK_FULL, 6 }, { -ENOSPC, 6 },           { SC_ERR_DEVICE, 7 },   { SC_ERR_WEIGHTS, 8 },
+        { SC_ERR_INPUT, 9 },     { SC_ERR_NOT_VIDEO, 10 }, { SC_ERR_OUTPUT, 11 },  { SC_ERR_DEPTH, 12 },
     };
 
     if (code >= 0)

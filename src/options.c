@@ -30,6 +30,10 @@ static const char *const layouts[SC_LAYOUTS + 1] = {
     [SC_LAYOUT_RGBD] = "rgbd",
     [SC_LAYOUT_VR180] = "vr180",
 };
+static const char *const viewers[] = {
+    [SC_VIEWER_NONE] = "none",     [SC_VIEWER_TV] = "tv65@2.5m", [SC_VIEWER_QUEST] = "quest",
+    [SC_VIEWER_CINEMA] = "cinema", [SC_VIEWER_PHONE] = "phone",  [SC_VIEWER_PHONE + 1] = NULL,
+};
 static const char *const views[] = { "right", "left", "both", NULL };
 static const char *const namings[] = { "iw3", "plex", "none", NULL };
 static const char *const switches[] = { "off", "on", NULL };
@@ -179,6 +183,23 @@ const sc_option sc_option_table[] = {
       .unit = "0 far .. 1 near",
       .help = "what lies in the screen plane. 0.45 puts a little more in front of the screen than behind "
               "it, and keeps eyes from diverging on screens up to five metres wide" },
+    { .name = "--viewer",
+      .type = SC_CHOICE,
+      .group = STEREO,
+      IN(viewer),
+      .choice = viewers,
+      .help =
+          "say in degrees how far the film stands out of the screen and lies behind it, for who sees it so: "
+          "a 65 inch television at 2.5 m, a headset's screen of 60 degrees, a cinema's of 37, a telephone" },
+    { .name = "--max-parallax",
+      .type = SC_REAL,
+      .group = STEREO,
+      IN(max_parallax),
+      .max = 90,
+      .unit = "degrees",
+      .help =
+          "end with code 4, after the film is written, if a frame's 1st or 99th percentile exceeds this for "
+          "--viewer; 0: no limit" },
     { .name = "--synthetic-view",
       .type = SC_CHOICE,
       .group = STEREO,

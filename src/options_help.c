@@ -84,10 +84,11 @@ static const char summary[] = "Turns a mono video into a stereo one.";
 static const char outputs[] =
     "Of several outputs of one pass each has its --layout and other options before it.";
 static const char exit_codes[] =
-    "0 done, 1 failure, 2 usage, 3 the output exists, 5 some of several films failed, 6 disk full, 7 device, "
-    "8 weights, 9 input missing or unreadable, 10 input is not a video, 11 output cannot be written, 12 "
-    "depth file "
-    "does not fit, 130 interrupted, 143 terminated";
+    "0 done, 1 failure, 2 usage, 3 the output exists, 4 more than --max-parallax, 5 some of several films "
+    "failed, 6 disk full, 7 device, 8 weights, 9 input missing or unreadable, 10 input is not a video, 11 "
+    "output "
+    "cannot be written, 12 depth file does not fit, 130 interrupted, 141 standard output is no longer read, "
+    "143 terminated";
 
 static void help(FILE *f, bool full)
 {

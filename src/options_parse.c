@@ -431,6 +431,8 @@ static int check_together(const sc_settings *s, char *error, size_t size)
     if (s->cache && (s->depth_file || s->export_depth))
         return complain(error, size, "--cache and %s exclude each other",
                         s->depth_file ? "--depth" : "--export-depth");
+    if (s->max_parallax > 0 && s->viewer == SC_VIEWER_NONE)
+        return complain(error, size, "--max-parallax: for whom? --viewer says it");
     if (sc_is_pipe(s->input) && sc_is_pipe(s->depth_file))
         return complain(error, size, "--depth: standard input is the film already");
     if (s->depth_overlap >= s->depth_window)

@@ -6,6 +6,34 @@
 /* Grows when a member changes its meaning; new members do not change it. */
 enum { SCHEMA = 1 };
 
+/* Where the chain waits for the encoder this share of the time, a faster chain would change little; unless
+ * they share a CPU, whose cores the one takes from the other. */
+static const double LIMIT = 0.1;
+
+void sc_stats_log(const sc_progress *p, const sc_device *dev, const char *encoder, double waited,
+                  const sc_logger *log)
+{
+    const double n = (double)p->frame, share = waited / SC_MAX(p->seconds, 1e-9);
+    char limit[128];
+    int most = 0;
+
+    for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
+        most = p->share[i] > p->share[most] ? i : most;
+    if (dev->large && share >= LIMIT && encoder)
+        snprintf(limit, sizeof(limit),
+                 "the encoder %s is the limit: all else waited for it %.0f%% of the time", encoder,
+                 100 * share);
+    else
+        snprintf(limit, sizeof(limit), "most of the time went to %s", p->stage_name[most]);
+    sc_log(log, SC_LOG_INFO, "convert", "%lld frames in %.2f s, %.2f a second; %s", (long long)p->frame,
+           p->seconds, n / p->seconds, limit);
+    sc_log(log, dev->large ? SC_LOG_INFO : SC_LOG_DEBUG, "device",
+           "bytes over the bus: %lld of weights and constants; a frame %.0f of pixels up, %.0f down, %.0f of "
+           "numbers",
+           (long long)p->loaded, (double)p->pixels_up / n, (double)p->pixels_down / n,
+           (double)(p->numbers_up + p->numbers_down) / n);
+}
+
 int sc_json_write(const char *path, const cJSON *json, const sc_logger *log)
 {
     char *text = cJSON_Print(json);

@@ -22,6 +22,7 @@ enum {
     SC_ERR_OUTPUT = SC_TAG('S', 'C', 'O', 'U'),    /* the output cannot be created or written */
     SC_ERR_DISK_FULL = SC_TAG('S', 'C', 'D', 'F'), /* no room left on the output's file system */
     SC_ERR_DEPTH = SC_TAG('S', 'C', 'D', 'P'),     /* the file given with --depth does not fit the film */
+    SC_ERR_PARALLAX = SC_TAG('S', 'C', 'P', 'X'),  /* the film is written, but exceeds max_parallax */
     SC_ERR_WEIGHTS =
         SC_TAG('S', 'C', 'W', 'T'), /* network weights are missing, broken or of another network */
     SC_ERR_DEVICE = SC_TAG('S', 'C', 'D', 'V'),    /* the device is absent, failed or ran out of memory */
@@ -56,6 +57,15 @@ typedef enum sc_layout {
     SC_LAYOUT_VR180,      /* left | right, each on half a sphere around the viewer */
     SC_LAYOUTS,
 } sc_layout;
+
+/* By whom and how the film is seen: screens of a usual size, from a usual distance. */
+typedef enum sc_viewer {
+    SC_VIEWER_NONE,
+    SC_VIEWER_TV,
+    SC_VIEWER_QUEST,
+    SC_VIEWER_CINEMA,
+    SC_VIEWER_PHONE,
+} sc_viewer;
 
 /* Which eyes are made; another is the source's own picture. */
 typedef enum sc_view { SC_VIEW_RIGHT, SC_VIEW_LEFT, SC_VIEW_BOTH } sc_view;
@@ -111,6 +121,8 @@ typedef struct sc_settings {
 
     double max_disparity; /* percent of width between the nearest and the farthest point, 0..10 */
     double convergence;   /* 0..1, the normalised disparity that lies in the screen plane */
+    int viewer;           /* sc_viewer: for whom parallax is told in degrees */
+    double max_parallax;  /* degrees for that viewer that make sc_run() fail in the end; 0 = none */
     int synthetic_view;   /* sc_view; for both, each is made with half of the disparity */
 
     const char *depth_file;   /* NULL, or a depth video or image sequence used instead of the network */

@@ -26,8 +26,8 @@ static void read_frame(sc_exec *x, reading *r, sc_tensor disp, sc_tensor hole)
     const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2)), median = sc_new(x, SC_F32, SC_DIMS(2));
     const sc_tensor share = sc_new(x, SC_F32, SC_DIMS(3, 1));
 
-    sc_minmax_into(
-        x, &(sc_minmax_args){ .y = range, .x = disp, .q_lo = low_quantile, .q_hi = high_quantile });
+    sc_minmax_into(x,
+                   &(sc_minmax_args){ .y = range, .x = disp, .q_lo = low_quantile, .q_hi = high_quantile });
     sc_minmax_into(x, &(sc_minmax_args){ .y = median, .x = disp, .q_lo = 0.5f, .q_hi = 0.5f });
     sc_moments_into(x, &(sc_moments_args){ .y = share, .x = hole });
     sc_download(x, r->range, range);

@@ -43,6 +43,20 @@ check "both views: the same disparity" holds "s['shots'][0]['disparity'] == json
 check "both views: the same frames" holds "[t['frames'] for t in s['shots']] == [6, 9]"
 convert "${common[@]}" plain.nut -c:v ffv1 && convert "${common[@]}" gauged.nut -c:v ffv1 --stats stats.json || exit 1
 check "the picture is the same" cmp plain.nut gauged.nut
+
+# On a television of 1.439 m at 2.5 m: 3 % before the screen, 1 % behind it in the second shot.
+said() { grep -q "$1" log.txt; }
+convert "${common[@]}" tv.mkv --viewer tv65@2.5m || exit 1
+check "degrees" said '2.5 m: 0.99 degrees in front of the screen (shot 1, frame 0), 0.33 behind it (shot 2, frame 6)'
+check "degrees that strength allows" said '2.5 m: 0.99 degrees in front of the screen at most, 0.33 behind it$'
+convert "${common[@]}" tv.mkv --viewer cinema --max-parallax 1.2 || exit 1
+check "a limit that is kept" said '12 m at 18 m: 1.15 degrees'
+"$program" "${common[@]}" limit.mkv --viewer cinema --max-parallax 1.1 --progress none 2>log.txt
+check "a limit that is not" [ $? = 4 ]
+check "is said with frame and shot" said 'frame 0 (shot 1) has 1.15 degrees in front of the screen, more than 1.1'
+check "after the film is written" [ -s limit.mkv ]
+"$program" "${common[@]}" limit.mkv --max-parallax 1.1 2>log.txt
+check "a limit for nobody" [ $? = 2 ]
 "$program" "${common[@]}" film2.mkv --stats film.mkv 2>log.txt
 check "not over the film" [ $? = 2 ]
 "$program" "${common[@]}" film2.mkv --progress none --stats no/folder.json 2>log.txt

@@ -119,6 +119,7 @@ static void mistakes(void **state)
     expect_error("a b --max-disparty 2", "unknown option --max-disparty: did you mean --max-disparity?");
     expect_error("a b -layout sbs", "unknown option -layout: did you mean --layout?");
     expect_error("-", "standard input has no name to make one of: name the output too");
+    expect_error("a b --max-parallax 1", "--max-parallax: for whom? --viewer says it");
     expect_error("- b --depth -", "--depth: standard input is the film already");
     expect_error("a - -f raw", "-f: \"raw\" is not one of auto, null, nut, matroska, mpegts, yuv4mpegpipe");
     expect_error("a b --xyzzy", "unknown option --xyzzy (--help lists them)");
@@ -156,8 +157,9 @@ static void ranges(void **state)
             continue;
         for (int k = 0; k < 4; k++) {
             const double v = k < 2 ? (k ? r->max : r->min) : (k == 3 ? r->max + step : r->min - step);
-            /* Windows and overlaps also limit each other. */
-            snprintf(line, sizeof line, "a b --depth-window 1000 --inpaint-window 1000 %s %.17g", r->name, v);
+            /* Windows and overlaps also limit each other, and a limit needs its viewer. */
+            snprintf(line, sizeof line,
+                     "a b --viewer tv65@2.5m --depth-window 1000 --inpaint-window 1000 %s %.17g", r->name, v);
             const int ret = parse(line);
             if (strstr(r->name, "-window") && v == r->min)
                 continue;
