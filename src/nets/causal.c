@@ -19,16 +19,16 @@ static int kept(const sc_causal *w)
  * copies before the first frame moved it by one. */
 static int before(const sc_causal *w, const sc_past *past)
 {
-    return past->begun ? kept(w) : w->taps - 1;
+    return past->conv[w->slot].begun ? kept(w) : w->taps - 1;
 }
 
 void sc_past_open(sc_exec *x, sc_past *p, const sc_causal_list *list, int64_t h, int64_t w)
 {
-    *p = (sc_past){ .begun = false };
+    *p = (sc_past){ 0 };
     for (int i = 0; i < list->count; i++)
-        p->frame[i] = sc_new(x, x->act,
-                             SC_DIMS(list->conv[i].frames, h >> list->conv[i].level, w >> list->conv[i].level,
-                                     list->conv[i].channels));
+        p->conv[i].frames = sc_new(x, x->act,
+                                   SC_DIMS(list->conv[i].frames, h >> list->conv[i].level,
+                                           w >> list->conv[i].level, list->conv[i].channels));
 }
 
 void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_causal_shape *s,
@@ -36,8 +36,9 @@ void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_
 {
     w->taps = s->taps;
     w->down = s->down;
-    w->slot = list->count;
+    w->slot = 0;
     if (w->taps > 1) {
+        w->slot = list->count;
         list->conv[list->count].frames = kept(w);
         list->conv[list->count].level = s->level;
         list->conv[list->count++].channels = s->in;
@@ -45,30 +46,27 @@ void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_
     sc_load_conv3d(ld, &w->p, s->out, s->in, s->taps, 3, "%s", name);
 }
 
-sc_causal_input sc_causal_input_new(sc_exec *x, const sc_causal *w, const sc_past *past, int64_t frames,
-                                    int64_t h, int64_t width)
-{
-    const int n = before(w, past);
-    const sc_tensor all = sc_new(x, x->act, SC_DIMS(n + frames, h, width, w->p.w.dim[3]));
-
-    return (sc_causal_input){ .all = all, .own = sc_slice(all, 0, n, frames) };
-}
-
 int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames)
 {
     return (before(w, past) + frames - w->taps) / step(w) + 1;
 }
 
-/* Puts in front what came before, and keeps what the next slice will ask for: of all that is there now, for a
- * short slice is not enough. */
-static void remember(sc_exec *x, const sc_causal *w, sc_causal_input in, sc_past *past)
+/* Frame t of a slice; below 0: of those before it. */
+static sc_tensor frame_at(const sc_causal *w, sc_tensor in, const sc_past *past, int64_t t)
 {
-    const int n = before(w, past);
-    const sc_tensor front = sc_slice(in.all, 0, 0, n), last = past->frame[w->slot];
+    if (t >= 0)
+        return sc_slice(in, 0, t, 1);
+    return past->conv[w->slot].begun ? sc_slice(past->conv[w->slot].frames, 0, kept(w) + t, 1)
+                                     : sc_slice(in, 0, 0, 1);
+}
 
-    sc_copy_into(x, front,
-                 past->begun ? last : sc_broadcast(sc_slice(in.own, 0, 0, 1), front.ndim, front.dim));
-    sc_copy_into(x, last, sc_slice(in.all, 0, in.all.dim[0] - kept(w), kept(w)));
+/* Of a slice that is shorter than what is kept, some frames stay, and move up: in this order none is lost. */
+static void remember(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)
+{
+    for (int i = 0; i < kept(w); i++)
+        sc_copy_into(x, sc_slice(past->conv[w->slot].frames, 0, i, 1),
+                     frame_at(w, in, past, in.dim[0] - kept(w) + i));
+    past->conv[w->slot].begun |= w->taps > 1;
 }
 
 /* One temporal tap's kernels; the bias is the first one's. */
@@ -85,36 +83,33 @@ static sc_param tap_of(const sc_causal *w, int k)
     return p;
 }
 
-void sc_causal_forward(sc_exec *x, sc_tensor out, const sc_causal *w, sc_causal_input in, sc_past *past,
-                       const sc_tensor *add)
+void sc_causal_into(sc_exec *x, sc_tensor out, const sc_causal *w, sc_tensor in, sc_past *past,
+                    const sc_tensor *add)
 {
-    SC_CHECK(x, in.own.dim[0] > 0 && out.dim[0] == sc_causal_frames(w, past, in.own.dim[0]));
-    SC_CHECK(x, w->taps == 1 || sc_same_shape(sc_slice(in.all, 0, 0, kept(w)), past->frame[w->slot]));
-    if (w->taps > 1)
-        remember(x, w, in, past);
+    const sc_tensor was = past->conv[w->slot].frames;
+
+    SC_CHECK(x, in.dim[0] > 0 && out.dim[0] == sc_causal_frames(w, past, in.dim[0]));
+    SC_CHECK(x, w->taps == 1 || (was.dim[1] == in.dim[1] && was.dim[2] == in.dim[2]));
     for (int64_t t = 0; t < out.dim[0]; t++) {
         const sc_tensor y = sc_slice(out, 0, t, 1), z = add ? sc_slice(*add, 0, t, 1) : SC_NONE;
         sc_conv2d_opt o = { .stride = w->down ? 2 : 1, .pad_mode = w->down ? 2 : 0, .add = &z };
 
         for (int k = 0; k < w->taps; k++, o.add = &y) {
             const sc_param p = tap_of(w, k);
-            sc_conv2d_into(x, y, sc_slice(in.all, 0, t * step(w) + k, 1), &p, &o);
+            sc_conv2d_into(x, y, frame_at(w, in, past, t * step(w) + k - before(w, past)), &p, &o);
         }
     }
+    remember(x, w, in, past);
 }
 
-sc_tensor sc_causal_of(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)
+sc_tensor sc_causal_forward(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)
 {
     const int scale = w->down ? 2 : 1;
     const sc_tensor out = sc_new(
         x, x->act,
         SC_DIMS(sc_causal_frames(w, past, in.dim[0]), in.dim[1] / scale, in.dim[2] / scale, w->p.b.dim[0]));
-    const sc_mark m = sc_push(x);
-    const sc_causal_input to = sc_causal_input_new(x, w, past, in.dim[0], in.dim[1], in.dim[2]);
 
-    sc_copy_into(x, to.own, in);
-    sc_causal_forward(x, out, w, to, past, NULL);
-    sc_pop(x, m);
+    sc_causal_into(x, out, w, in, past, NULL);
     return out;
 }
 
@@ -138,24 +133,19 @@ void sc_causal_resblock_load(sc_loader *ld, sc_causal_list *list, sc_causal_resb
     sc_causal_load(ld, list, &w->conv2, &second, sc_name_of("%s.conv2", name).s);
 }
 
-/* The first convolution writes where the second reads, and the shortcut goes into out: of the widest tensors
- * three are alive beside in. */
+/* The shortcut goes into out and is added to there: one tensor fewer at the widest place. */
 void sc_causal_resblock_forward(sc_exec *x, sc_tensor out, const sc_causal_resblock *w, sc_tensor in,
                                 sc_past *past)
 {
-    const int64_t t = in.dim[0], h = in.dim[1], width = in.dim[2];
     const sc_mark m = sc_push(x);
-    const sc_causal_input second = sc_causal_input_new(x, &w->conv2, past, t, h, width);
-    const sc_mark inner = sc_push(x);
-    const sc_causal_input first = sc_causal_input_new(x, &w->conv1, past, t, h, width);
+    const sc_tensor n = sc_new(x, x->act, in.ndim, in.dim);
 
-    sc_causal_norm(x, first.own, &w->norm1, in);
-    sc_causal_forward(x, second.own, &w->conv1, first, past, NULL);
-    sc_pop(x, inner);
-    sc_causal_norm(x, second.own, &w->norm2, second.own);
-    for (int64_t i = 0; i < t && w->conv_shortcut.w.ndim; i++)
-        sc_conv2d_into(x, sc_slice(out, 0, i, 1), sc_slice(in, 0, i, 1), &w->conv_shortcut, NULL);
-    sc_causal_forward(x, out, &w->conv2, second, past, w->conv_shortcut.w.ndim ? &out : &in);
+    sc_causal_norm(x, n, &w->norm1, in);
+    const sc_tensor h = sc_causal_forward(x, &w->conv1, n, past);
+    sc_causal_norm(x, h, &w->norm2, h);
+    for (int64_t t = 0; t < in.dim[0] && w->conv_shortcut.w.ndim; t++)
+        sc_conv2d_into(x, sc_slice(out, 0, t, 1), sc_slice(in, 0, t, 1), &w->conv_shortcut, NULL);
+    sc_causal_into(x, out, &w->conv2, h, past, w->conv_shortcut.w.ndim ? &out : &in);
     sc_pop(x, m);
 }
 
@@ -188,21 +178,28 @@ static void spread(sc_exec *x, sc_tensor out, const sc_causal_up *w, sc_tensor i
     }
 }
 
-/* Doubling the clip's first frame gives one too many, the second, which is dropped. All are written one place
- * ahead, where there is room for what comes before the first; then the first takes the second's place. */
+int64_t sc_causal_up_frames(const sc_causal_up *w, const sc_past *past, int64_t frames)
+{
+    const bool drop = w->frames > 1 && !past->conv[w->conv.slot].begun;
+
+    return frames * w->frames - drop;
+}
+
+/* Doubling the clip's first frame gives one too many, the second, which is dropped: the first takes its
+ * place.
+ */
 sc_tensor sc_causal_up_forward(sc_exec *x, const sc_causal_up *w, sc_tensor in, sc_past *past)
 {
-    const int drop = w->frames > 1 && !past->begun;
-    const int64_t made = in.dim[0] * w->frames, h = 2 * in.dim[1], width = 2 * in.dim[2];
-    const sc_tensor out = sc_new(x, x->act, SC_DIMS(made - drop, h, width, in.dim[3]));
+    const int64_t made = in.dim[0] * w->frames, left = sc_causal_up_frames(w, past, in.dim[0]);
+    const int64_t h = 2 * in.dim[1], width = 2 * in.dim[2];
+    const sc_tensor out = sc_new(x, x->act, SC_DIMS(left, h, width, in.dim[3]));
     const sc_mark m = sc_push(x);
-    const sc_causal_input to = sc_causal_input_new(x, &w->conv, past, made - drop, h, width);
-    const sc_tensor all = sc_slice(to.all, 0, before(&w->conv, past) - drop, made);
+    const sc_tensor all = sc_new(x, x->act, SC_DIMS(made, h, width, in.dim[3]));
 
     spread(x, all, w, in);
-    if (drop)
+    if (left < made)
         sc_copy_into(x, sc_slice(all, 0, 1, 1), sc_slice(all, 0, 0, 1));
-    sc_causal_forward(x, out, &w->conv, to, past, NULL);
+    sc_causal_into(x, out, &w->conv, sc_slice(all, 0, made - left, left), past, NULL);
     sc_pop(x, m);
     return out;
 }

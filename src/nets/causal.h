@@ -1,11 +1,11 @@
 /* Blocks of a causal 3-D network, through which a clip passes in slices of a few frames.
  *
  * A convolution over three frames sees two before each and none after it. Before a clip's first frame stand
- * copies of it; at a later slice's beginning, what was kept of the slice before. Every op is given one frame
- * at a time: so a slice's length decides on memory alone, and the same frames give the same bits.
+ * copies of it; before a later slice, what was kept of the one before. Every op is given one frame at a time:
+ * so the same frames give the same bits, however a clip is sliced.
  *
- * Pictures are [T,H,W,C]. A forward function writes into `out` and leaves the arena as it found it. Norms
- * have groups of channels within one frame. */
+ * Pictures are [T,H,W,C] of the exec's type. A forward function leaves the arena as it found it, but for what
+ * it returns. Norms have groups of channels within one frame. */
 #ifndef SC_CAUSAL_H
 #define SC_CAUSAL_H
 
@@ -22,10 +22,13 @@ typedef struct sc_causal_list {
     } conv[SC_CAUSAL_MAX];
 } sc_causal_list;
 
-/* A clip on its way through a network: the last frames that each convolution was given. */
+/* A clip on its way through a network: for each convolution the last frames that it was given, and whether it
+ * was given any. */
 typedef struct sc_past {
-    sc_tensor frame[SC_CAUSAL_MAX];
-    bool begun; /* a slice has passed: set by the caller after each */
+    struct {
+        sc_tensor frames;
+        bool begun;
+    } conv[SC_CAUSAL_MAX];
 } sc_past;
 
 /* Nothing has passed yet. The frames are in the arena: h and w are the size of level 0. */
@@ -44,19 +47,12 @@ typedef struct sc_causal_shape {
 } sc_causal_shape;
 void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_causal_shape *s,
                     const char *name);
-/* A new tensor for an input of so many frames, behind room for those before them, and its own frames. */
-typedef struct sc_causal_input {
-    sc_tensor all, own;
-} sc_causal_input;
-sc_causal_input sc_causal_input_new(sc_exec *x, const sc_causal *w, const sc_past *past, int64_t frames,
-                                    int64_t h, int64_t width);
 /* Frames that come of so many. */
 int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames);
-/* in: own is filled. add, or NULL: of out's shape, perhaps out. */
-void sc_causal_forward(sc_exec *x, sc_tensor out, const sc_causal *w, sc_causal_input in, sc_past *past,
-                       const sc_tensor *add);
-/* A new picture of in, which is first copied; for what has no norm before it. */
-sc_tensor sc_causal_of(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past);
+/* add, or NULL: of out's shape, perhaps out. out is not in. */
+void sc_causal_into(sc_exec *x, sc_tensor out, const sc_causal *w, sc_tensor in, sc_past *past,
+                    const sc_tensor *add);
+sc_tensor sc_causal_forward(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past);
 
 /* Norm, SiLU, convolution, twice, and a shortcut. */
 typedef struct sc_causal_resblock {
@@ -82,6 +78,7 @@ typedef struct sc_causal_up {
 /* level: of the output. */
 void sc_causal_up_load(sc_loader *ld, sc_causal_list *list, sc_causal_up *w, int width, int frames, int level,
                        const char *name);
+int64_t sc_causal_up_frames(const sc_causal_up *w, const sc_past *past, int64_t frames);
 sc_tensor sc_causal_up_forward(sc_exec *x, const sc_causal_up *w, sc_tensor in, sc_past *past);
 
 #endif

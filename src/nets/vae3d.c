@@ -201,7 +201,8 @@ int64_t sc_vae3d_frames(const sc_vae3d *v, const sc_past *past, int64_t latents)
 {
     const int64_t factor = 1 << v->cfg.temporal_levels;
 
-    return past->begun ? latents * factor : (latents - 1) * factor + 1;
+    /* The first convolution of either part knows whether a slice has passed. */
+    return past->conv[0].begun ? latents * factor : (latents - 1) * factor + 1;
 }
 
 static void middle_forward(sc_exec *x, sc_tensor h, const middle *w, sc_past *past)
@@ -233,6 +234,15 @@ static void check_slice(sc_exec *x, const sc_vae3d *v, sc_tensor images, sc_tens
     SC_CHECK(x, images.dim[1] == latents.dim[1] * scale && images.dim[2] == latents.dim[2] * scale);
 }
 
+/* The first convolution, of a picture in the caller's type. */
+static sc_tensor enter(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)
+{
+    const sc_tensor typed = sc_new(x, x->act, in.ndim, in.dim);
+
+    sc_copy_into(x, typed, in);
+    return sc_causal_forward(x, w, typed, past);
+}
+
 void sc_vae3d_encode(sc_exec *x, sc_tensor mean, const sc_vae3d *v, sc_tensor images, sc_past *past)
 {
     const sc_mark m = sc_push(x);
@@ -242,40 +252,56 @@ void sc_vae3d_encode(sc_exec *x, sc_tensor mean, const sc_vae3d *v, sc_tensor im
     check_slice(x, v, images, mean, past);
     if (x->err) /* every view below assumes what was checked */
         return;
-    sc_tensor h = sc_causal_of(x, &e->conv_in, images, past);
+    sc_tensor h = enter(x, &e->conv_in, images, past);
     for (int i = 0; i < c->levels; i++) {
         for (int j = 0; j < c->layers_per_block; j++)
             h = resblock(x, &e->down[i][j], h, past);
         if (i < c->levels - 1)
-            h = sc_causal_of(x, &e->downsampler[i], h, past);
+            h = sc_causal_forward(x, &e->downsampler[i], h, past);
     }
     middle_forward(x, h, &e->mid, past);
     sc_causal_norm(x, h, &e->conv_norm_out, h);
-    h = sc_causal_of(x, &e->conv_out, h, past);
+    h = sc_causal_forward(x, &e->conv_out, h, past);
     sc_copy_into(x, mean, sc_slice(h, 3, 0, c->latent_channels)); /* the rest is the log variance */
     sc_pop(x, m);
-    past->begun = true;
+}
+
+/* Up block i and all that follows, over h, which is overwritten. Returns how many of the images it made. A
+ * frame goes all the way before the next one does: so of the widest tensors there is but one frame. */
+static int64_t decode_level(sc_exec *x, sc_tensor images, const sc_vae3d *v, int i, sc_tensor h,
+                            sc_past *past)
+{
+    const decoder *d = &v->dec;
+    int64_t made = 0;
+
+    for (int64_t t = 0; t < h.dim[0]; t++) {
+        const sc_mark m = sc_push(x);
+        sc_tensor y = sc_slice(h, 0, t, 1);
+
+        for (int j = 0; j <= v->cfg.layers_per_block; j++)
+            y = resblock(x, &d->up[i][j], y, past);
+        const sc_tensor rest = sc_slice(images, 0, made, images.dim[0] - made);
+        if (i < v->cfg.levels - 1) {
+            made += decode_level(x, rest, v, i + 1, sc_causal_up_forward(x, &d->upsampler[i], y, past), past);
+        } else {
+            sc_causal_norm(x, y, &d->conv_norm_out, y);
+            sc_copy_into(x, sc_slice(rest, 0, 0, 1), sc_causal_forward(x, &d->conv_out, y, past));
+            made++;
+        }
+        sc_pop(x, m);
+    }
+    return made;
 }
 
 void sc_vae3d_decode(sc_exec *x, sc_tensor images, const sc_vae3d *v, sc_tensor latents, sc_past *past)
 {
     const sc_mark m = sc_push(x);
-    const sc_vae3d_config *c = &v->cfg;
-    const decoder *d = &v->dec;
 
     check_slice(x, v, images, latents, past);
     if (x->err) /* every view below assumes what was checked */
         return;
-    sc_tensor h = sc_causal_of(x, &d->conv_in, latents, past);
-    middle_forward(x, h, &d->mid, past);
-    for (int i = 0; i < c->levels; i++) {
-        for (int j = 0; j <= c->layers_per_block; j++)
-            h = resblock(x, &d->up[i][j], h, past);
-        if (i < c->levels - 1)
-            h = sc_causal_up_forward(x, &d->upsampler[i], h, past);
-    }
-    sc_causal_norm(x, h, &d->conv_norm_out, h);
-    sc_copy_into(x, images, sc_causal_of(x, &d->conv_out, h, past));
+    const sc_tensor h = enter(x, &v->dec.conv_in, latents, past);
+    middle_forward(x, h, &v->dec.mid, past);
+    decode_level(x, images, v, 0, h, past);
     sc_pop(x, m);
-    past->begun = true;
 }

@@ -2,7 +2,8 @@
  * published; other widths and factors where the file's tensors have them.
  *
  * A clip of 4k + 1 frames has k + 1 latent ones and passes in slices: the first of 4i + 1 frames (i + 1
- * latent ones), any other of 4i (i). Sliced or whole, the numbers are the same bits. */
+ * latent ones), any other of 4i (i). Sliced or whole, the numbers are the same bits. The encoder's memory
+ * grows with a slice; the decoder's is that of one frame, and of what is kept for the next. */
 #ifndef SC_VAE3D_H
 #define SC_VAE3D_H
 

@@ -143,11 +143,11 @@ static int64_t frames_of(const model *m, const sc_past *past, int64_t in)
     const vae3d_case *c = m->c;
 
     if (is(c, "encode"))
-        return past->begun ? in / 4 : in / 4 + 1;
+        return past->conv[0].begun ? in / 4 : in / 4 + 1;
     if (is(c, "decode"))
         return sc_vae3d_frames(m->vae, past, in);
-    if (is(c, "up2"))
-        return past->begun ? 2 * in : 2 * in - 1;
+    if (is(c, "up1") || is(c, "up2"))
+        return sc_causal_up_frames(&m->up, past, in);
     if (is(c, "conv") || is(c, "down1") || is(c, "down3"))
         return sc_causal_frames(&m->conv, past, in);
     return in;
@@ -169,8 +169,7 @@ static void forward_slice(sc_exec *x, sc_tensor out, const model *m, sc_tensor i
         sc_copy_into(x, out, in);
         sc_frame_attention_forward(x, out, &m->attention);
     } else
-        sc_copy_into(x, out, sc_causal_of(x, &m->conv, in, past));
-    past->begun = true;
+        sc_copy_into(x, out, sc_causal_forward(x, &m->conv, in, past));
 }
 
 static sc_tensor forward(sc_exec *x, const model *m)

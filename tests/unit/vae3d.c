@@ -88,7 +88,7 @@ static int64_t operations(fixture *f, const sc_vae3d *v, sc_vae3d_part part, con
     sc_vae3d_begin(x, &past, v, part, h, w);
     for (int64_t k = (shape[0] - 1) / 4 + 1; k; k -= n) {
         const sc_mark one = sc_push(x);
-        n = SC_MIN(k, slice + !past.begun);
+        n = SC_MIN(k, slice + !past.conv[0].begun);
         const sc_tensor latents = sc_new(x, SC_F32, SC_DIMS(n, h / 8, w / 8, 16));
         const sc_tensor images = sc_new(x, SC_F32, SC_DIMS(sc_vae3d_frames(v, &past, n), h, w, 3));
         const size_t used = x->used;
@@ -177,7 +177,7 @@ static void refuses_slices(void **state)
         const sc_tensor latents = sc_new(&f.x, SC_F32, SC_DIMS(wrong[i][3], 8, 8, 16));
         sc_vae3d_encode(&f.x, latents, v, images, &past);
         assert_int_equal(sc_exec_wait(&f.x), -EINVAL);
-        assert_false(past.begun);
+        assert_false(past.conv[0].begun);
     }
     assert_int_equal(f.lines, SC_COUNT(wrong));
     sc_vae3d_close(&v, f.dev);
