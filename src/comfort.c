@@ -27,9 +27,8 @@ void sc_comfort_plan(const sc_settings *s, const sc_logger *log)
 {
     if (s->viewer == SC_VIEWER_NONE)
         return;
-    sc_log(log, SC_LOG_INFO, "comfort",
-           "%s: %.2f degrees in front of the screen at most, %.2f behind it", viewers[s->viewer].name,
-           sc_comfort_degrees(s->viewer, (1 - s->convergence) * s->max_disparity),
+    sc_log(log, SC_LOG_INFO, "comfort", "%s: %.2f degrees in front of the screen at most, %.2f behind it",
+           viewers[s->viewer].name, sc_comfort_degrees(s->viewer, (1 - s->convergence) * s->max_disparity),
            sc_comfort_degrees(s->viewer, s->convergence * s->max_disparity));
 }
 
@@ -56,10 +55,11 @@ int sc_comfort_check(const sc_settings *s, const sc_gauge *g, const sc_logger *l
     const double behind = SC_MAX(-sc_comfort_degrees(s->viewer, b->low), 0);
     const bool nearer = before >= behind;
 
-    sc_log(log, SC_LOG_INFO, "comfort",
-           "%s: %.2f degrees in front of the screen (shot %d, frame %lld), %.2f behind it (shot %d, frame %lld)",
-           viewers[s->viewer].name, before, front + 1, (long long)f->high_frame, behind, back + 1,
-           (long long)b->low_frame);
+    sc_log(
+        log, SC_LOG_INFO, "comfort",
+        "%s: %.2f degrees in front of the screen (shot %d, frame %lld), %.2f behind it (shot %d, frame %lld)",
+        viewers[s->viewer].name, before, front + 1, (long long)f->high_frame, behind, back + 1,
+        (long long)b->low_frame);
     if (s->max_parallax <= 0 || SC_MAX(before, behind) <= s->max_parallax)
         return 0;
     return sc_fail(log, SC_ERR_PARALLAX, "comfort",

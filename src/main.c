@@ -394,6 +394,9 @@ static int convert_all(console *t, sc_options *o)
 
     if (!is_folder(to) && o->inputs < 2 && !sc_batch_is_many(o->set.input))
         return convert(t, &o->set);
+    for (int k = 0; k < o->set.outputs; k++)
+        if (sc_is_pipe(o->set.output[k].path))
+            return sc_fail(&o->set.log, SC_ERR_USAGE, "batch", "-: standard output takes one film");
     if (to == o->named[0]) /* after one film's name */
         return sc_fail(&o->set.log, SC_ERR_USAGE, "batch", "%s: name a folder for the results", o->set.input);
     return convert_many(t, o);

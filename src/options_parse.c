@@ -392,16 +392,24 @@ static int read_option(line *l, int argc, char **argv, int *at)
 /* Containers that cannot hold what is made by default become mkv. */
 int sc_options_name_output(sc_options *o, int k, const char *folder, char *error, size_t size)
 {
+    static const char *const of_format[] = {
+        [SC_FORMAT_NUT] = "nut",
+        [SC_FORMAT_MATROSKA] = "mkv",
+        [SC_FORMAT_MPEGTS] = "ts",
+        [SC_FORMAT_Y4M] = "y4m",
+    };
     static const char *const kept[] = { "mp4", "m4v", "mov", "mkv", "ts", "nut", NULL };
     const char *in = o->set.input;
     const char *slash = strrchr(in, '/'), *name = slash ? slash + 1 : in;
     const char *dot = strrchr(name, '.');
     const size_t stem = dot && dot > name ? (size_t)(dot - name) : strlen(name);
-    const char *ext = name[stem] && find_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
+    const char *ext = of_format[o->set.output[k].format];
     const char *suffix = suffix_of(o, o->set.output[k].layout);
     const int beside = folder ? (int)strlen(folder) : (int)(name - in);
     const bool parted = folder && beside && folder[beside - 1] != '/';
 
+    if (!ext)
+        ext = name[stem] && find_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
     if (sc_is_pipe(in))
         return complain(error, size, "standard input has no name to make one of: name the output too");
     if (!stem)

@@ -25,8 +25,9 @@ enum {
     SC_ERR_PARALLAX = SC_TAG('S', 'C', 'P', 'X'),  /* the film is written, but exceeds max_parallax */
     SC_ERR_WEIGHTS =
         SC_TAG('S', 'C', 'W', 'T'), /* network weights are missing, broken or of another network */
-    SC_ERR_DEVICE = SC_TAG('S', 'C', 'D', 'V'),    /* the device is absent, failed or ran out of memory */
-    SC_ERR_CANCELLED = SC_TAG('S', 'C', 'C', 'A'), /* sc_cancel() was called */
+    SC_ERR_DEVICE = SC_TAG('S', 'C', 'D', 'V'), /* the device is absent, failed or ran out of memory */
+    SC_ERR_CANCELLED =
+        SC_TAG('S', 'C', 'C', 'A'), /* sc_cancel() was called, or nobody reads standard output */
 };
 
 enum sc_log_level { SC_LOG_ERROR, SC_LOG_WARNING, SC_LOG_INFO, SC_LOG_DEBUG };

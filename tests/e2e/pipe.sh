@@ -64,6 +64,8 @@ check "a reader that leaves: 141" [ "${PIPESTATUS[0]}" = 141 ]
 check "is no error" [ "$(grep -c error err.txt)" = 0 ]
 run film.mkv - >none
 check "standard output needs -f" [ $? = 2 ]
+run film.mkv scene.mp4 -o - -f nut >none
+check "standard output takes one film" [ $? = 2 ]
 check "and leaves nothing behind" [ ! -e - -a ! -e -.part ]
 
 [ $failed = 0 ]

@@ -118,6 +118,8 @@ static void mistakes(void **state)
     expect_error("a b -ss soon", "-ss: \"soon\" is not a time (seconds, h:m:s.ms or 1500ms)");
     expect_error("a b --max-disparty 2", "unknown option --max-disparty: did you mean --max-disparity?");
     expect_error("a b -layout sbs", "unknown option -layout: did you mean --layout?");
+    assert_int_equal(parse("film.mp4 -f mpegts"), 0); /* the name tells what is in it */
+    assert_string_equal(o.set.output[0].path, "film_LRF_Full_SBS.ts");
     expect_error("-", "standard input has no name to make one of: name the output too");
     expect_error("a b --max-parallax 1", "--max-parallax: for whom? --viewer says it");
     expect_error("- b --depth -", "--depth: standard input is the film already");
