@@ -73,7 +73,7 @@ check "no server" fails get
 check "is told too" says "Net/config.json: curl:.*onnect"
 
 # What the program says of folders.
-scene_render film.mp4 64x64 1 || exit 1
+scene_render film.mp4 128x72 1 || exit 1
 run() { XDG_DATA_HOME=$work/data "$program" --progress none --device cpu -y film.mp4 out.mkv "$@" >out.txt 2>err.txt </dev/null; }
 code() { local want=$1; shift; "$@"; [ $? = "$want" ]; }
 check "no published networks" code 8 run --model stereocrafter

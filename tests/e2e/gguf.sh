@@ -7,7 +7,7 @@ cd "$work" || exit 1
 python3 -c 'import numpy' 2>/dev/null || exit 77
 failed=0
 
-scene_render film.mp4 64x64 3 && golden --models models "$here/../golden/data" >/dev/null || exit 1
+scene_render film.mp4 128x72 3 && golden --models models "$here/../golden/data" >/dev/null || exit 1
 toy=(--model stereocrafter --depth-window 3 --depth-overlap 1 --depth-steps 1 --inpaint-steps 1 --inpaint-window 4 -c:v ffv1)
 convert film.mp4 safetensors.mkv --models models "${toy[@]}" || exit 1
 for type in F32 Q8_0; do

@@ -162,10 +162,11 @@ static void layers(void **state)
 /* From a file in memory: OIHW halves become OHWI codes, each output channel with its own factor. */
 static void loaded(void **state)
 {
-    static const char header[] = "{\"c.weight\":{\"dtype\":\"F16\",\"shape\":[16,16,3,1],"
-                                 "\"data_offsets\":[0,1536]},\"conv_in.weight\":{\"dtype\":\"F16\","
-                                 "\"shape\":[16,16],\"data_offsets\":[1536,2048]}} ";
-    static uint8_t file[8 + sizeof(header) - 1 + 2048];
+    static const char header[] =
+        "{\"c.weight\":{\"dtype\":\"F16\",\"shape\":[16,16,3,1],"
+        "\"data_offsets\":[0,1536]},\"conv_in.weight\":{\"dtype\":\"F16\","
+        "\"shape\":[16,16],\"data_offsets\":[1536,2048]}}"; /* of even length: halves follow */
+    static _Alignas(8) uint8_t file[8 + sizeof(header) - 1 + 2048];
     static float back[16][3][16];
     fixture *f = *state;
     const uint64_t n = sizeof(header) - 1;
