@@ -57,12 +57,13 @@ film() {
     fi
 }
 
-scene_render scene.mp4 1920x1080 24 2 1 >/dev/null || exit 1
-if ! "$program" --device cuda -f null --frames 1 scene.mp4 >log.txt 2>&1; then
+scene_render probe.mp4 128x72 1 >/dev/null || exit 1
+if ! "$program" --device cuda -f null --frames 1 probe.mp4 >log.txt 2>&1; then
     grep -q 'there are 0\|for the CPU only' log.txt && echo "skipped: no GPU" && exit 77
     cat log.txt
     exit 1
 fi
+scene_render scene.mp4 1920x1080 24 2 1 >/dev/null || exit 1
 film scene.mp4 $((1920 * 1080 * 3 / 2))
 check "H.264 is decoded by the engine" grep -q 'decoded by cuda' auto.txt
 made auto scene.mp4 --export-depth depth.nut --layout tab
