@@ -3,17 +3,6 @@
 set -u
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-failed=0
-
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if ! "$@"; then
-        echo "FAILED: $name"
-        head -n 20 err.txt
-        failed=$((failed + 1))
-    fi
-}
 
 run() { # ARGUMENTS...: exit code to $code, stderr to err.txt
     "$program" "$@" --depth-size 64 --progress none >out.txt 2>err.txt </dev/null

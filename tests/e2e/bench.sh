@@ -3,18 +3,6 @@
 set -u
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-passed=0 failed=0
-
-check() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $what"
-    fi
-}
 
 # has N PATTERN FILE: N lines match.
 has() {

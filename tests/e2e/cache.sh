@@ -3,17 +3,6 @@
 set -u
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-failed=0
-
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if ! "$@"; then
-        echo "FAILED: $name"
-        cat err.txt
-        failed=$((failed + 1))
-    fi
-}
 
 run() { # ARGUMENTS...: stderr to err.txt, exit code to $code
     "$program" -y --progress none --cache --cache-dir kept/here --depth-size 64 -c:v ffv1 "$@" 2>err.txt </dev/null

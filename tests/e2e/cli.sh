@@ -3,17 +3,6 @@
 set -u
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-failed=0
-
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if ! "$@"; then
-        echo "FAILED: $name"
-        head -n 5 out.txt err.txt
-        failed=$((failed + 1))
-    fi
-}
 
 run() { # ARGUMENTS...: stdout to out.txt, stderr to err.txt
     "$program" "$@" >out.txt 2>err.txt </dev/null

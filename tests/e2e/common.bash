@@ -7,6 +7,22 @@ work=$(realpath -m "$3")
 rm -rf "$work"
 mkdir -p "$work"
 
+# check WHAT COMMAND...: one check, counted; if it fails, what the last run said is shown.
+passed=0 failed=0
+check() {
+    local what=$1 said
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    echo "FAILED: $what"
+    for said in out.txt err.txt log.txt; do
+        [ ! -s $said ] || tail -n 20 $said
+    done
+}
+
 # convert ARGUMENTS...: runs the program; if it fails, what it said is shown.
 convert() {
     if ! "$program" -y --progress none "$@" 2>"$work/log.txt" </dev/null; then

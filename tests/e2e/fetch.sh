@@ -6,17 +6,7 @@ here=$(realpath "$(dirname "$0")")
 . "$here/common.bash"
 cd "$work" || exit 1
 command -v curl python3 sha256sum sha1sum >/dev/null || exit 77
-failed=0
 
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if ! "$@"; then
-        echo "FAILED: $name"
-        cat out.txt err.txt
-        failed=$((failed + 1))
-    fi
-}
 get() { "$here/../../scripts/fetch_models.sh" models >out.txt 2>err.txt; }
 fails() { ! "$@"; }
 says() { grep -q -e "$1" err.txt; }

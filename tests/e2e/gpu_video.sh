@@ -6,18 +6,6 @@
 set -u
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-passed=0 failed=0
-
-check() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $what"
-    fi
-}
 
 # counter NAME: from the last report of the last run.
 counter() {

@@ -5,16 +5,6 @@ here=$(realpath "$(dirname "$0")")
 . "$here/common.bash"
 build=$(dirname "$program")
 cd "$work" || exit 1
-failed=0
-
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if ! "$@"; then
-        echo "FAILED: $name"
-        failed=$((failed + 1))
-    fi
-}
 
 cmake --install "$build" --prefix "$work/usr" >install.txt || exit 1
 check "the program" [ "$(usr/bin/stereocrafter --version)" = "$("$program" --version)" ]

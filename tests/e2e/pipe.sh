@@ -4,17 +4,6 @@ set -u
 . "$(dirname "$0")/common.bash"
 command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || exit 77
 cd "$work" || exit 1
-failed=0
-
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if ! "$@"; then
-        echo "FAILED: $name"
-        cat err.txt
-        failed=$((failed + 1))
-    fi
-}
 
 run() { "$program" --progress none --depth-size 64 "$@" 2>err.txt; }
 # pictures FILE: a line for each decoded frame.

@@ -4,17 +4,7 @@ set -u
 . "$(dirname "$0")/common.bash"
 command -v ffmpeg >/dev/null && command -v python3 >/dev/null || exit 77
 cd "$work" || exit 1
-failed=0
 
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if ! "$@"; then
-        echo "FAILED: $name"
-        cat log.txt stats.json
-        failed=$((failed + 1))
-    fi
-}
 # holds EXPRESSION: over s, what the file says.
 holds() { python3 -c "import json; s = json.load(open('stats.json')); assert $1" 2>/dev/null; }
 
