@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base.h"
@@ -55,6 +56,32 @@ double sc_now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool sc_is_folder(const char *path)
+{
+    struct stat s;
+
+    return !stat(path, &s) && S_ISDIR(s.st_mode);
+}
+
+int sc_make_folder(const char *path, const char *stage, const sc_logger *log)
+{
+    char part[4096];
+    const size_t n = strlen(path);
+
+    if (n >= sizeof part)
+        return sc_fail(log, SC_ERR_OUTPUT, stage, "%s: the path is too long", path);
+    for (size_t i = 1; i <= n; i++)
+        if (path[i] == '/' || !path[i]) {
+            memcpy(part, path, i);
+            part[i] = 0;
+            if (mkdir(part, 0777) && errno != EEXIST)
+                return sc_fail(log, SC_ERR_OUTPUT, stage, "%s: %s", part, strerror(errno));
+        }
+    if (!sc_is_folder(path))
+        return sc_fail(log, SC_ERR_OUTPUT, stage, "%s: not a folder", path);
+    return 0;
 }
 
 const char *sc_version(void)

@@ -38,6 +38,11 @@ int sc_fail(const sc_logger *lg, int code, const char *stage, const char *fmt, .
 bool sc_mul_size(size_t a, size_t b, size_t *out);
 bool sc_add_size(size_t a, size_t b, size_t *out);
 
+bool sc_is_folder(const char *path);
+
+/* Makes a folder and those above it. SC_ERR_OUTPUT with a line. */
+int sc_make_folder(const char *path, const char *stage, const sc_logger *log);
+
 /* Whether a film's path stands for standard input or output; a file of that name is "./-". */
 static inline bool sc_is_pipe(const char *path)
 {

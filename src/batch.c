@@ -15,13 +15,6 @@ static const char *const extensions[] = { "3g2",  "3gp", "asf", "avi", "divx", "
                                           "m2ts", "m4v", "mkv", "mov", "mp4",  "mpeg", "mpg",  "mts", "mxf",
                                           "nut",  "ogm", "ogv", "rm",  "ts",   "vob",  "webm", "wmv", "y4m" };
 
-static bool is_folder(const char *path)
-{
-    struct stat s;
-
-    return !stat(path, &s) && S_ISDIR(s.st_mode);
-}
-
 static bool is_list(const char *path)
 {
     const char *dot = strrchr(path, '.');
@@ -38,7 +31,7 @@ static bool is_pattern(const char *path)
 
 bool sc_batch_is_many(const char *input)
 {
-    return is_folder(input) || is_list(input) || is_pattern(input);
+    return sc_is_folder(input) || is_list(input) || is_pattern(input);
 }
 
 static bool is_film(const char *name)
@@ -146,7 +139,7 @@ static int add_pattern(sc_batch *b, const char *pattern, const char *folder)
 
     if (!glob(pattern, 0, NULL, &found))
         for (size_t i = 0; i < found.gl_pathc; i++)
-            if (!is_folder(found.gl_pathv[i]))
+            if (!sc_is_folder(found.gl_pathv[i]))
                 SC_TRY(append(b, found.gl_pathv[i], folder, "", 0));
 fail:
     globfree(&found);
@@ -156,7 +149,7 @@ fail:
 int sc_batch_add(sc_batch *b, const char *input, const char *folder, bool recursive, const sc_logger *log)
 {
     const int before = b->count;
-    const int ret = is_folder(input)    ? add_folder(b, input, folder, recursive)
+    const int ret = sc_is_folder(input) ? add_folder(b, input, folder, recursive)
                     : is_list(input)    ? add_list(b, input, folder)
                     : is_pattern(input) ? add_pattern(b, input, folder)
                                         : append(b, input, folder, "", 0);
@@ -165,7 +158,7 @@ int sc_batch_add(sc_batch *b, const char *input, const char *folder, bool recurs
         return sc_fail(log, ret == -ENOMEM ? ret : SC_ERR_INPUT, "batch", "%s: %s", input, strerror(-ret));
     if (b->count == before)
         return sc_fail(log, SC_ERR_INPUT, "batch", "%s: no film in it%s", input,
-                       is_folder(input) && !recursive ? " (--recursive looks into its folders too)" : "");
+                       sc_is_folder(input) && !recursive ? " (--recursive looks into its folders too)" : "");
     return 0;
 }
 
@@ -178,23 +171,4 @@ void sc_batch_clear(sc_batch *b)
     }
     free(b->job);
     *b = (sc_batch){ 0 };
-}
-
-int sc_batch_make_folder(const char *path, const sc_logger *log)
-{
-    char part[4096];
-    const size_t n = strlen(path);
-
-    if (n >= sizeof part)
-        return sc_fail(log, SC_ERR_OUTPUT, "batch", "%s: the path is too long", path);
-    for (size_t i = 1; i <= n; i++)
-        if (path[i] == '/' || !path[i]) {
-            memcpy(part, path, i);
-            part[i] = 0;
-            if (mkdir(part, 0777) && errno != EEXIST)
-                return sc_fail(log, SC_ERR_OUTPUT, "batch", "%s: %s", part, strerror(errno));
-        }
-    if (!is_folder(path))
-        return sc_fail(log, SC_ERR_OUTPUT, "batch", "%s: not a folder", path);
-    return 0;
 }

@@ -26,7 +26,4 @@ bool sc_batch_is_many(const char *input);
 int sc_batch_add(sc_batch *b, const char *input, const char *folder, bool recursive, const sc_logger *log);
 void sc_batch_clear(sc_batch *b);
 
-/* Makes a folder and those above it. SC_ERR_OUTPUT with a line. */
-int sc_batch_make_folder(const char *path, const sc_logger *log);
-
 #endif

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "batch.h"
@@ -272,11 +271,10 @@ fail:
     return ret;
 }
 
-static bool is_folder(const char *path)
+/* It may not exist yet: then a slash at its end tells. */
+static bool names_folder(const char *path)
 {
-    struct stat s;
-
-    return path && ((*path && path[strlen(path) - 1] == '/') || (!stat(path, &s) && S_ISDIR(s.st_mode)));
+    return path && ((*path && path[strlen(path) - 1] == '/') || sc_is_folder(path));
 }
 
 /* True if what went wrong with one film would go wrong with the next. */
@@ -297,7 +295,7 @@ static int name_outputs(sc_options *o, sc_batch *b, int n)
 
     for (int k = 0; k < o->set.outputs; k++) {
         sc_job *j = &b[k].job[n];
-        SC_TRY(o->set.dry_run ? 0 : sc_batch_make_folder(j->folder, log));
+        SC_TRY(o->set.dry_run ? 0 : sc_make_folder(j->folder, "batch", log));
         if (sc_options_name_output(o, k, j->folder, error, sizeof error) < 0)
             return sc_fail(log, SC_ERR_OUTPUT, "batch", "%s", error);
         if (!(j->output = strdup(o->set.output[k].path)))
@@ -340,8 +338,9 @@ static int find_jobs(sc_options *o, sc_batch *b, const char *folder)
 
     for (int i = 0; i < o->inputs; i++)
         SC_TRY(sc_batch_add(b, o->input[i], folder, o->recursive, log));
-    SC_TRY(o->set.output[0].format == SC_FORMAT_NULL || o->set.dry_run ? 0
-                                                                       : sc_batch_make_folder(folder, log));
+    SC_TRY(o->set.output[0].format == SC_FORMAT_NULL || o->set.dry_run
+               ? 0
+               : sc_make_folder(folder, "batch", log));
 fail:
     return ret;
 }
@@ -392,7 +391,7 @@ static int convert_all(console *t, sc_options *o)
 {
     const char *to = o->set.output[0].path;
 
-    if (!is_folder(to) && o->inputs < 2 && !sc_batch_is_many(o->set.input))
+    if (!names_folder(to) && o->inputs < 2 && !sc_batch_is_many(o->set.input))
         return convert(t, &o->set);
     for (int k = 0; k < o->set.outputs; k++)
         if (sc_is_pipe(o->set.output[k].path))

@@ -66,7 +66,7 @@ sc_tensor sc_depth_batch(sc_tensor image)
 
 sc_tensor sc_depth_part(sc_tensor image, sc_rect r)
 {
-    return sc_depth_batch(sc_slice(sc_slice(image, 0, r.y, r.h), 1, r.x, r.w));
+    return sc_depth_batch(sc_crop(image, r));
 }
 
 void sc_depth_unit(sc_exec *x, sc_tensor unit, sc_tensor buffer, const sc_depth_scale *s, float least)

@@ -52,6 +52,12 @@ void sc_image_unref(sc_image *im);
 int sc_image_ref(sc_image *dst, const sc_image *src);
 bool sc_image_shared(const sc_image *im); /* somebody else has a reference: not to be written to */
 
+/* The part of an image [H,W,C] that r covers: a view. */
+static inline sc_tensor sc_crop(sc_tensor t, sc_rect r)
+{
+    return sc_slice(sc_slice(t, 0, r.y, r.h), 1, r.x, r.w);
+}
+
 void sc_frame_clear(sc_frame *f); /* releases everything and zeroes it */
 static inline void sc_frame_move(sc_frame *dst, sc_frame *src)
 {

@@ -89,12 +89,11 @@ static int gauge_next(sc_stage *stage, sc_frame *out)
     int ret;
 
     SC_TRY(sc_stage_next(stage->from, out));
-    const sc_rect a = out->active;
-    read_frame(c->x, &r, sc_slice(sc_slice(out->disp.t, 0, a.y, a.h), 1, a.x, a.w), out->hole.t);
+    read_frame(c->x, &r, sc_crop(out->disp.t, out->active), out->hole.t);
     SC_TRY(sc_exec_wait(c->x));
     if (!(shot = find_shot(g, out->flags & SC_FRAME_CUT)))
         return sc_fail(c->log, -ENOMEM, "gauge", "out of memory");
-    add(shot, &r, g->frames++, c->set, (double)a.w / (double)out->left.t.dim[1]);
+    add(shot, &r, g->frames++, c->set, (double)out->active.w / (double)out->left.t.dim[1]);
     return 0;
 fail:
     return ret;

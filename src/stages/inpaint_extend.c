@@ -16,16 +16,11 @@ static void forget(extend *e)
     sc_image_unref(&e->disp);
 }
 
-static sc_tensor part(sc_tensor t, sc_rect r)
-{
-    return sc_slice(sc_slice(t, 0, r.y, r.h), 1, r.x, r.w);
-}
-
 /* Fills f's holes in place. Black bars are no background: only the active part is looked at. */
 static void fill(sc_exec *x, const sc_frame *f, const extend *e)
 {
     const sc_mark m = sc_push(x);
-    const sc_tensor right = part(f->right.t, f->active), disp = part(f->disp_right.t, f->active);
+    const sc_tensor right = sc_crop(f->right.t, f->active), disp = sc_crop(f->disp_right.t, f->active);
     const bool has_prev = e->right.t.ndim > 0;
 
     sc_fill_into(x, &(sc_fill_args){
@@ -34,9 +29,9 @@ static void fill(sc_exec *x, const sc_frame *f, const extend *e)
                         .mask = sc_new(x, SC_F32, SC_DIMS(f->active.h, f->active.w, 1)),
                         .x = right,
                         .disp = disp,
-                        .hole = part(f->hole.t, f->active),
-                        .prev = has_prev ? part(e->right.t, f->active) : SC_NONE,
-                        .prev_disp = has_prev ? part(e->disp.t, f->active) : SC_NONE,
+                        .hole = sc_crop(f->hole.t, f->active),
+                        .prev = has_prev ? sc_crop(e->right.t, f->active) : SC_NONE,
+                        .prev_disp = has_prev ? sc_crop(e->disp.t, f->active) : SC_NONE,
                         .work = sc_new(x, SC_F32, SC_DIMS(f->active.h, f->active.w, 7)),
                     });
     sc_pop(x, m);

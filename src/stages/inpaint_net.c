@@ -31,11 +31,6 @@ typedef struct net {
     int end;               /* why the shot ended: SC_FRAME_CUT or SC_EOF; 0 while it goes on */
 } net;
 
-static sc_tensor part(sc_tensor t, sc_rect r)
-{
-    return sc_slice(sc_slice(t, 0, r.y, r.h), 1, r.x, r.w);
-}
-
 static void slot_clear(slot *s)
 {
     sc_frame_clear(&s->frame);
@@ -85,8 +80,8 @@ static int take(net *n, sc_frame *f)
     f->right = (sc_image){ 0 };
     SC_TRY(sc_image_ref(&s->hole, &f->hole));
     SC_TRY(sc_image_new(n->c->pools, &s->mask, (int)f->hole.t.dim[0], (int)f->hole.t.dim[1], 1));
-    make_mask(n->c->x, part(s->mask.t, s->active), part(s->picture.t, s->active),
-              part(f->disp_right.t, s->active), part(s->hole.t, s->active));
+    make_mask(n->c->x, sc_crop(s->mask.t, s->active), sc_crop(s->picture.t, s->active),
+              sc_crop(f->disp_right.t, s->active), sc_crop(s->hole.t, s->active));
     sc_image_unref(&f->disp_right); /* nobody after this stage wants it */
     SC_TRY(sc_exec_wait(n->c->x));
     ret = 0;
@@ -135,7 +130,7 @@ static void redraw(sc_exec *x, const net *n, int count)
 static void composite(sc_exec *x, const slot *s, sc_tensor drawn, float share)
 {
     const sc_mark m = sc_push(x);
-    const sc_tensor picture = part(s->picture.t, s->active), mask = part(s->mask.t, s->active);
+    const sc_tensor picture = sc_crop(s->picture.t, s->active), mask = sc_crop(s->mask.t, s->active);
     const sc_tensor weight = sc_new(x, SC_F32, mask.ndim, mask.dim);
 
     sc_axpby_into(x, weight, share, mask, 0, SC_NONE, SC_ACT_NONE);
@@ -151,10 +146,10 @@ static int sketch_slot(net *n, int i, const slot *s)
     SC_TRY(sc_image_new(n->c->pools, &n->out[i], h, w, 3));
     SC_TRY(sc_image_new(n->c->pools, &n->blind[i], h, w, 1));
     sc_copy_into(n->c->x, n->blind[i].t, s->hole.t);
-    n->sketch[i] = (sc_sketch){ .picture = part(s->picture.t, s->active),
-                                .mask = part(s->mask.t, s->active),
-                                .hole = part(n->blind[i].t, s->active),
-                                .out = part(n->out[i].t, s->active),
+    n->sketch[i] = (sc_sketch){ .picture = sc_crop(s->picture.t, s->active),
+                                .mask = sc_crop(s->mask.t, s->active),
+                                .hole = sc_crop(n->blind[i].t, s->active),
+                                .out = sc_crop(n->out[i].t, s->active),
                                 .number = s->number };
     return 0;
 fail:

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SVD "stable-video-diffusion-img2vid-xt-1-1"
@@ -14,13 +13,6 @@ static bool is_there(char path[SC_MODELS_PATH], const char *folder, const char *
     const int n = snprintf(path, SC_MODELS_PATH, "%s/%s", folder, below);
 
     return n > 0 && n < SC_MODELS_PATH && !access(path, R_OK);
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat s;
-
-    return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
 static const char *find_shared(sc_model_files *f, const char *folder)
@@ -84,7 +76,7 @@ int sc_models_choose(const char **folder, char *room, const sc_settings *set, co
     const char *found = set->models;
 
     *folder = NULL;
-    if (set->models && !is_folder(set->models))
+    if (set->models && !sc_is_folder(set->models))
         return sc_fail(log, SC_ERR_WEIGHTS, "models", "--models: \"%s\" is not a folder", set->models);
     if (set->model == BUILTIN)
         return 0;

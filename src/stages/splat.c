@@ -9,11 +9,6 @@ typedef struct splat {
     sc_image one; /* [1,1,1] of 1: what a constant is made of on a device */
 } splat;
 
-static sc_tensor part(sc_tensor t, sc_rect r)
-{
-    return sc_slice(sc_slice(t, 0, r.y, r.h), 1, r.x, r.w);
-}
-
 static sc_tensor ones(const splat *s, sc_tensor like)
 {
     return sc_broadcast(s->one.t, 3, like.dim);
@@ -62,7 +57,7 @@ static void warp(sc_exec *x, const splat *s, const sc_frame *f)
 {
     const sc_settings *set = s->c->set;
     const sc_mark m = sc_push(x);
-    const sc_tensor disp = part(f->disp.t, f->active);
+    const sc_tensor disp = sc_crop(f->disp.t, f->active);
     const double share = set->synthetic_view == SC_VIEW_BOTH ? 0.5 : 1;
     const float scale = (float)(share * set->max_disparity / 100 * f->active.w);
     const sc_tensor px = sc_new(x, SC_F32, 3, disp.dim);
@@ -71,10 +66,10 @@ static void warp(sc_exec *x, const splat *s, const sc_frame *f)
         warp_bars(x, s, f);
     sc_axpby_into(x, px, scale, disp, -scale * (float)set->convergence, ones(s, disp), SC_ACT_NONE);
     sc_splat_into(x, &(sc_splat_args){
-                         .right = part(f->right.t, f->active),
-                         .hole = part(f->hole.t, f->active),
-                         .disp_right = part(f->disp_right.t, f->active),
-                         .left = part(f->left.t, f->active),
+                         .right = sc_crop(f->right.t, f->active),
+                         .hole = sc_crop(f->hole.t, f->active),
+                         .disp_right = sc_crop(f->disp_right.t, f->active),
+                         .left = sc_crop(f->left.t, f->active),
                          .disp = sharpen_edges(x, px),
                          /* Beside a slanted surface of up to one pixel of disparity a pixel: a snapped edge
                           * may stand out from its own surface by the threshold, and must not tear off it. */

@@ -2,7 +2,6 @@
 
 #include "cache.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +17,6 @@ void sc_cache_digest(char *text, const void *bytes, size_t size)
     av_md5_sum(sum, bytes, size);
     for (int i = 0; i < 16; i++)
         snprintf(text + 2 * i, 3, "%02x", sum[i]);
-}
-
-static int make_folders(const char *dir, char *path, const sc_logger *log)
-{
-    snprintf(path, SC_CACHE_PATH, "%s", dir);
-    for (int i = 0; i < 2; i++) {
-        if (mkdir(path, 0777) && errno != EEXIST)
-            return sc_fail(log, SC_ERR_OUTPUT, "cache", "%s: %s", path, strerror(errno));
-        if (!i)
-            snprintf(path, SC_CACHE_PATH, "%s/depth", dir);
-    }
-    return 0;
 }
 
 int sc_cache_depth(char *path, const sc_settings *s, const char *networks, const sc_logger *log)
@@ -56,7 +43,8 @@ int sc_cache_depth(char *path, const sc_settings *s, const char *networks, const
              networks);
     free(whole);
     sc_cache_digest(digest, text, strlen(text));
-    SC_TRY(make_folders(s->cache_dir, path, log));
+    snprintf(path, SC_CACHE_PATH, "%s/depth", s->cache_dir);
+    SC_TRY(sc_make_folder(path, "cache", log));
     snprintf(path, SC_CACHE_PATH, "%s/depth/%s.nut", s->cache_dir, digest);
     ret = !access(path, R_OK);
 fail:

@@ -54,7 +54,7 @@ static int setup(void **state)
 
         snprintf(folder, sizeof folder, "%s", files[i]);
         *strrchr(folder, '/') = 0;
-        assert_int_equal(sc_batch_make_folder(folder, &p->log), 0);
+        assert_int_equal(sc_make_folder(folder, "batch", &p->log), 0);
         touch(files[i]);
     }
     return 0;
@@ -148,15 +148,15 @@ static void says_what_is_wrong(void **state)
 {
     place *p = *state;
 
-    assert_int_equal(sc_batch_make_folder("empty/deep", &p->log), 0);
+    assert_int_equal(sc_make_folder("empty/deep", "batch", &p->log), 0);
     assert_int_equal(sc_batch_add(&p->b, "empty", "res", false, &p->log), SC_ERR_INPUT);
     assert_string_equal(p->line, "empty: no film in it (--recursive looks into its folders too)");
     assert_int_equal(sc_batch_add(&p->b, "none.txt", "res", false, &p->log), SC_ERR_INPUT);
     assert_string_equal(p->line, "none.txt: No such file or directory");
     assert_int_equal(sc_batch_add(&p->b, "in/*.webm", "res", false, &p->log), SC_ERR_INPUT);
     assert_string_equal(p->line, "in/*.webm: no film in it");
-    assert_int_equal(sc_batch_make_folder("in/b.mp4/x", &p->log), SC_ERR_OUTPUT);
-    assert_int_equal(sc_batch_make_folder("in/b.mp4", &p->log), SC_ERR_OUTPUT);
+    assert_int_equal(sc_make_folder("in/b.mp4/x", "batch", &p->log), SC_ERR_OUTPUT);
+    assert_int_equal(sc_make_folder("in/b.mp4", "batch", &p->log), SC_ERR_OUTPUT);
 }
 
 int main(void)
