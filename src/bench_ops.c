@@ -58,7 +58,7 @@ static const op_case cases[] = {
 
 typedef struct op {
     op_case c;
-    sc_tensor in, out, more, mask, disp, disp_out, work;
+    sc_tensor in, out, more, hole, disp, disp_out, mask, work;
     sc_param p;
     sc_norm norm;
 } op;
@@ -118,6 +118,7 @@ static void make_picture_op(sc_exec *x, op *o)
     o->more = random_of(x, SC_F32, SC_DIMS(h, w, 3));
     o->disp = random_of(x, SC_F32, SC_DIMS(h, w, 1));
     o->disp_out = sc_new(x, SC_F32, SC_DIMS(h, w, 1));
+    o->hole = sc_new(x, SC_F32, SC_DIMS(h, w, 1));
     o->mask = sc_new(x, SC_F32, SC_DIMS(h, w, 1));
     o->work = sc_new(x, SC_F32, SC_DIMS(h, w, 7));
     const sc_mark m = sc_push(x);
@@ -128,7 +129,7 @@ static void make_picture_op(sc_exec *x, op *o)
                    &(sc_resize_args){ .y = plane, .x = corners, .mode = SC_BILINEAR, .align_corners = true });
     sc_axpby_into(x, o->disp, 0.2f, o->disp, 1, sc_reshape(plane, SC_DIMS(h, w, 1)), SC_ACT_NONE);
     sc_splat_into(x, &(sc_splat_args){
-                         .right = o->out, .hole = o->mask, .left = o->in, .disp = o->disp, .stretch = 2 });
+                         .right = o->out, .hole = o->hole, .left = o->in, .disp = o->disp, .stretch = 2 });
     sc_pop(x, m);
 }
 
@@ -189,15 +190,15 @@ static void run(sc_exec *x, void *arg)
     case SPLAT:
         sc_splat_into(x,
                       &(sc_splat_args){
-                          .right = o->out, .hole = o->mask, .left = o->in, .disp = o->disp, .stretch = 2 });
+                          .right = o->out, .hole = o->hole, .left = o->in, .disp = o->disp, .stretch = 2 });
         break;
     case FILL:
         sc_fill_into(x, &(sc_fill_args){ .y = o->more,
                                          .y_disp = o->disp_out,
-                                         .mask = sc_slice(o->work, 2, 0, 1),
+                                         .mask = o->mask,
                                          .x = o->in,
                                          .disp = o->disp,
-                                         .hole = o->mask,
+                                         .hole = o->hole,
                                          .work = o->work });
         break;
     case LAB:
@@ -205,7 +206,7 @@ static void run(sc_exec *x, void *arg)
                               .y = o->out, .a = o->in, .m1 = { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, .to = SC_LAB });
         break;
     case MIX:
-        sc_mix_into(x, &(sc_mix_args){ .y = o->out, .m = o->mask, .a = o->in, .b = o->more });
+        sc_mix_into(x, &(sc_mix_args){ .y = o->out, .m = o->hole, .a = o->in, .b = o->more });
         break;
     }
 }

@@ -16,6 +16,12 @@ static bool is_image(sc_tensor t, int64_t channels)
     return t.ndim == 3 && t.dim[2] == channels && t.dtype == SC_F32;
 }
 
+/* An image whose pixels lie side by side: only its rows may be strided. */
+static bool is_picture(sc_tensor t, int64_t channels)
+{
+    return is_image(t, channels) && t.stride[2] == 1 && t.stride[1] == channels;
+}
+
 static bool same_size(sc_tensor a, sc_tensor b)
 {
     return a.dim[0] == b.dim[0] && a.dim[1] == b.dim[1];
@@ -323,10 +329,10 @@ void sc_splat_into(sc_exec *x, const sc_splat_args *a)
 {
     if (x->err)
         return;
-    SC_CHECK(x,
-             is_image(a->right, 3) && is_image(a->left, 3) && is_image(a->hole, 1) && is_image(a->disp, 1));
+    SC_CHECK(x, is_picture(a->right, 3) && is_picture(a->left, 3) && is_picture(a->hole, 1) &&
+                    is_picture(a->disp, 1));
     SC_CHECK(x, same_size(a->right, a->left) && same_size(a->hole, a->left) && same_size(a->disp, a->left));
-    SC_CHECK(x, absent(a->disp_right) || (is_image(a->disp_right, 1) && same_size(a->disp_right, a->left)));
+    SC_CHECK(x, absent(a->disp_right) || (is_picture(a->disp_right, 1) && same_size(a->disp_right, a->left)));
     done(x, "splat", x->dev->ops->splat(x, a));
 }
 
@@ -334,11 +340,13 @@ void sc_fill_into(sc_exec *x, const sc_fill_args *a)
 {
     if (x->err)
         return;
-    SC_CHECK(x, is_image(a->x, 3) && is_image(a->hole, 1) && is_image(a->disp, 1));
+    SC_CHECK(x, is_picture(a->x, 3) && is_picture(a->hole, 1) && is_picture(a->disp, 1));
     SC_CHECK(x, same_size(a->hole, a->x) && same_size(a->disp, a->x));
-    SC_CHECK(x, sc_same_shape(a->y, a->x) && sc_same_shape(a->y_disp, a->disp));
-    SC_CHECK(x, sc_same_shape(a->mask, a->hole) && is_image(a->work, 7) && same_size(a->work, a->x));
-    SC_CHECK(x, absent(a->prev) || (sc_same_shape(a->prev, a->x) && sc_same_shape(a->prev_disp, a->disp)));
+    SC_CHECK(x, is_picture(a->y, 3) && is_picture(a->y_disp, 1) && is_picture(a->mask, 1));
+    SC_CHECK(x, same_size(a->y, a->x) && same_size(a->y_disp, a->x) && same_size(a->mask, a->x));
+    SC_CHECK(x, is_picture(a->work, 7) && same_size(a->work, a->x));
+    SC_CHECK(x, absent(a->prev) || (is_picture(a->prev, 3) && is_picture(a->prev_disp, 1) &&
+                                    same_size(a->prev, a->x) && same_size(a->prev_disp, a->x)));
     done(x, "fill", x->dev->ops->fill(x, a));
 }
 

@@ -42,7 +42,7 @@ void check_begin(check *c, const char *op, const char *fmt, ...)
     vsnprintf(c->name, sizeof(c->name), fmt, ap);
     va_end(ap);
     snprintf(c->op, sizeof(c->op), "%s", op);
-    c->skip = c->only && strcmp(c->only, op) != 0;
+    c->skip = (c->only && strcmp(c->only, op) != 0) || (c->shares && c->cases % c->shares != c->share);
     c->rng = c->seed + 0x100000001b3u * (uint64_t)c->cases++;
     c->side = -1;
     c->counted = false;

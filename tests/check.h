@@ -68,8 +68,9 @@ typedef struct check {
     sc_dtype dtype; /* of activations and weights, for ops that nets use */
     bool tf32;      /* the device under test rounds factors of f32 products; inputs are tf32 numbers */
     uint64_t seed;
-    const char *only; /* --op */
-    size_t most;      /* --most: bytes of a tensor; 0 = any */
+    const char *only;  /* --op */
+    int share, shares; /* --share: of the cases; shares 0 = all */
+    size_t most;       /* --most: bytes of a tensor; 0 = any */
     bool bench;
     int passed, failed;
     struct {

@@ -1,6 +1,7 @@
-/* ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--most BYTES] [--plain] [--cache-dir DIR]
- * [--bench]: every op of a device against the plain CPU. --most leaves out cases with a larger tensor, for
- * tools under which all is slow. --plain, --cache-dir: see sc_device_options. */
+/* ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--share I/N] [--most BYTES] [--plain]
+ * [--cache-dir DIR] [--bench]: every op of a device against the plain CPU. For tools under which all is slow:
+ * --share does every Nth case from the Ith (0..) on, --most leaves out cases with a larger tensor. --plain,
+ * --cache-dir: see sc_device_options. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,8 @@ int main(int argc, char **argv)
             o.name = value;
         else if (!strcmp(argv[i], "--threads") && ++i)
             o.threads = atoi(value);
+        else if (!strcmp(argv[i], "--share") && ++i && sscanf(value, "%d/%d", &c.share, &c.shares) == 2)
+            continue;
         else if (!strcmp(argv[i], "--most") && ++i)
             c.most = (size_t)strtoull(value, NULL, 10);
         else if (!strcmp(argv[i], "--plain"))
@@ -67,8 +70,8 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--cache-dir") && ++i)
             o.cache_dir = value;
         else {
-            fprintf(stderr, "ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--most BYTES] "
-                            "[--plain] [--cache-dir DIR] [--bench]\n");
+            fprintf(stderr, "ops [--device NAME] [--op NAME] [--seed N] [--threads N] [--share I/N] "
+                            "[--most BYTES] [--plain] [--cache-dir DIR] [--bench]\n");
             return 1;
         }
     }
