@@ -93,7 +93,7 @@ static int open_net(net *n, sc_exec *x, sc_dtype store, bool large, sc_pager *pa
     int ret;
 
     if (n->c->kind == QUICK)
-        return sc_quick_open(&n->quick, x, store, x->log);
+        return sc_quick_open_builtin(&n->quick, "depth", x, store);
     if ((ret = sc_loader_open_random(&ld, x, store, x->log)) < 0)
         return ret;
     if (pager)
@@ -143,7 +143,7 @@ static void forward(sc_exec *x, const net *n)
     const sc_unet_cond cond = { .context = n->context, .fps = 7, .motion = 127, .noise_aug = 0.02f };
 
     if (n->quick)
-        sc_quick_forward(x, n->out, n->quick, n->in);
+        sc_quick_depth(x, n->out, n->quick, n->in);
     else if (n->clip)
         sc_clip_embed(x, n->out, n->clip, n->in);
     else if (n->unet)

@@ -377,7 +377,9 @@ static int use_cache(sc_converter *c)
         stat(networks, &folder);
         snprintf(networks, sizeof networks, "%s %lld", c->ctx.models, (long long)folder.st_mtim.tv_sec);
     } else {
-        sc_cache_digest(digest, sc_builtin_depth, (size_t)sc_builtin_depth_size);
+        const sc_builtin *depth = sc_builtin_find("depth", c->dev->large);
+
+        sc_cache_digest(digest, depth->bytes, depth->size);
         snprintf(networks, sizeof networks, "%s", digest);
     }
     SC_TRY(sc_cache_depth(c->cached, &c->set, networks, &c->log));

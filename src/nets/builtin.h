@@ -2,9 +2,18 @@
 #ifndef SC_BUILTIN_H
 #define SC_BUILTIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-extern const unsigned char sc_builtin_depth[];
-extern const size_t sc_builtin_depth_size;
+typedef struct sc_builtin {
+    const char *name;
+    const unsigned char *bytes;
+    size_t size;
+} sc_builtin;
+
+extern const sc_builtin sc_builtins[]; /* an entry without a name ends them */
+
+/* For a device that is large NAME_gpu, if there is one; else NAME. NULL if the program was built without. */
+const sc_builtin *sc_builtin_find(const char *name, bool large);
 
 #endif

@@ -73,6 +73,7 @@ int64_t sc_chain_plan(sc_plan *plan, size_t budget, const sc_context *c, sc_read
 
     t.c.pools = NULL;
     SC_TRY(sc_device_open(&dev, &(sc_device_options){ .name = "null" }, NULL));
+    dev->large = c->x->dev->large; /* which decides between networks */
     SC_TRY(sc_exec_open(&x, dev, NULL, c->x->act, 0));
     SC_TRY(sc_pools_open(&t.c.pools, dev));
     t.c.x = &x;

@@ -59,14 +59,9 @@ sc_tensor sc_depth_plane(sc_tensor buffer, int64_t h, int64_t w)
     return sc_tensor_make(buffer.data, SC_F32, SC_DIMS(1, h, w, 1));
 }
 
-sc_tensor sc_depth_batch(sc_tensor image)
-{
-    return sc_reshape(image, SC_DIMS(1, image.dim[0], image.dim[1], image.dim[2]));
-}
-
 sc_tensor sc_depth_part(sc_tensor image, sc_rect r)
 {
-    return sc_depth_batch(sc_crop(image, r));
+    return sc_batch(sc_crop(image, r));
 }
 
 void sc_depth_unit(sc_exec *x, sc_tensor unit, sc_tensor buffer, const sc_depth_scale *s, float least)

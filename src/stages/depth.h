@@ -31,7 +31,6 @@ int sc_depth_triples(int h, int w);
 /* A new image [1,n,3] in *buffer, empty so far; what no pixel will fill is a number (screen's). */
 int sc_depth_buffer(const sc_context *c, sc_image *buffer, int h, int w, const sc_image *screen);
 sc_tensor sc_depth_plane(sc_tensor buffer, int64_t h, int64_t w); /* [1,h,w,1] */
-sc_tensor sc_depth_batch(sc_tensor image);                        /* [H,W,C] -> [1,H,W,C] */
 sc_tensor sc_depth_part(sc_tensor image, sc_rect r);              /* [H,W,C] -> [1,r.h,r.w,C] */
 
 /* unit = (buffer - far) / (near - far), clamped to 0..1. A picture whose whole span is less than `least` is

@@ -61,7 +61,7 @@ static void infer(sc_exec *x, const depth *d, sc_tensor small, sc_tensor disp, s
 
     sc_depth_shrink(x, graded, small, picture, d->c->video);
     x->act = d->c->precision.net[SC_NET_QUICK].act;
-    sc_quick_forward(x, disp, d->quick, graded);
+    sc_quick_depth(x, disp, d->quick, graded);
     x->act = act;
     sc_pop(x, m);
 }
@@ -145,13 +145,13 @@ static int read_frame(depth *d)
     SC_TRY(sc_image_new(d->c->pools, &s->small, h, w, 3));
     SC_TRY(sc_depth_buffer(d->c, &s->disp, h, w, &d->screen));
     disp = sc_depth_plane(s->disp.t, h, w);
-    infer(x, d, sc_depth_batch(s->small.t), disp, sc_depth_part(s->frame.left.t, active));
+    infer(x, d, sc_batch(s->small.t), disp, sc_depth_part(s->frame.left.t, active));
     sc_depth_scale_measure(x, &s->far, &s->near, disp);
     s->begins =
         !before || (s->frame.flags & SC_FRAME_CUT) || memcmp(&active, &before->frame.active, sizeof(active));
     if (!s->begins)
-        steady(x, disp, sc_depth_plane(before->disp.t, h, w), sc_depth_batch(s->small.t),
-               sc_depth_batch(before->small.t));
+        steady(x, disp, sc_depth_plane(before->disp.t, h, w), sc_batch(s->small.t),
+               sc_batch(before->small.t));
     SC_TRY(sc_exec_wait(x));
     d->end++;
     return 0;
@@ -191,7 +191,7 @@ static int depth_next(sc_stage *stage, sc_frame *out)
     update_scale(d);
     s = slot_of(d, d->next);
     SC_TRY(sc_depth_begin(d->c, &s->frame, &d->screen));
-    upsample(x, d, sc_depth_part(s->frame.disp.t, s->frame.active), s->disp.t, sc_depth_batch(s->small.t),
+    upsample(x, d, sc_depth_part(s->frame.disp.t, s->frame.active), s->disp.t, sc_batch(s->small.t),
              sc_depth_part(s->frame.left.t, s->frame.active));
     SC_TRY(sc_exec_wait(x));
     sc_frame_move(out, &s->frame);
@@ -241,7 +241,7 @@ int sc_depth_quick_open(sc_stage **out, const sc_context *c, sc_stage *from)
         return sc_fail(c->log, -ENOMEM, "depth", "out of memory");
     d->stage = (sc_stage){ .next = depth_next, .close = depth_close, .name = "depth", .from = from };
     d->c = c;
-    SC_TRY(sc_quick_open(&d->quick, c->x, c->precision.net[SC_NET_QUICK].weight, c->log));
+    SC_TRY(sc_quick_open_builtin(&d->quick, "depth", c->x, c->precision.net[SC_NET_QUICK].weight));
     SC_TRY(sc_depth_screen(c, &d->screen));
     if (!(d->stage.arena = sc_measure(c->x, measure, d, NULL)))
         SC_TRY(-EINVAL);

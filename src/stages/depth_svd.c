@@ -284,7 +284,7 @@ static int encode_frame(svd *s)
 
     SC_TRY(sc_image_new(s->c->pools, &i->token, 1, 1, d));
     SC_TRY(sc_image_new(s->c->pools, &i->picture, s->h / SCALE, s->w / SCALE, channels(s)));
-    encode(s->c->x, s, sc_reshape(i->token.t, SC_DIMS(1, d)), sc_depth_batch(i->picture.t),
+    encode(s->c->x, s, sc_reshape(i->token.t, SC_DIMS(1, d)), sc_batch(i->picture.t),
            sc_depth_part(i->frame.left.t, i->frame.active), s->end);
     SC_TRY(sc_exec_wait(s->c->x));
     s->end++;

@@ -58,6 +58,12 @@ static inline sc_tensor sc_crop(sc_tensor t, sc_rect r)
     return sc_slice(sc_slice(t, 0, r.y, r.h), 1, r.x, r.w);
 }
 
+/* An image [H,W,C] as a batch of one. */
+static inline sc_tensor sc_batch(sc_tensor t)
+{
+    return sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1], t.dim[2]));
+}
+
 void sc_frame_clear(sc_frame *f); /* releases everything and zeroes it */
 static inline void sc_frame_move(sc_frame *dst, sc_frame *src)
 {

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "../nets/builtin.h"
 #include "../ops.h"
 #include "inpaint.h"
 
@@ -41,6 +42,24 @@ static int none_open(sc_stage **s, const sc_context *c, sc_stage *from)
     return 0;
 }
 
+/* The built-in tier: background extension and, unless that alone is asked for, a network after it. */
+static int quick_open(sc_stage **s, const sc_context *c, sc_stage *from)
+{
+    const sc_dtype weight = c->precision.net[SC_NET_QUICK].weight, act = c->precision.net[SC_NET_QUICK].act;
+    sc_quick *net = NULL;
+    int ret;
+
+    sc_log(c->log, SC_LOG_INFO, "inpaint",
+           "holes are filled from the background around them (built in, the quick tier)");
+    if (c->set->inpaint == AUTO && sc_builtin_find("fill", c->x->dev->large)) {
+        if ((ret = sc_quick_open_builtin(&net, "fill", c->x, weight)) < 0)
+            return ret;
+        sc_log(c->log, SC_LOG_INFO, "inpaint", "and corrected by a network in %s, %lld parameters",
+               sc_dtype_name(act), (long long)sc_quick_params(net));
+    }
+    return sc_inpaint_extend_open(s, c, from, net);
+}
+
 int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from)
 {
     sc_model_files files;
@@ -58,7 +77,5 @@ int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from)
         return sc_inpaint_net_open(s, c, from, &files);
     if (mode == AUTO && c->models)
         sc_log(c->log, SC_LOG_WARNING, "inpaint", "%s: no folder %s", c->models, missing);
-    sc_log(c->log, SC_LOG_INFO, "inpaint",
-           "holes are filled from the background around them (built in, the quick tier)");
-    return sc_inpaint_extend_open(s, c, from);
+    return quick_open(s, c, from);
 }

@@ -2,16 +2,30 @@
 #ifndef SC_INPAINT_H
 #define SC_INPAINT_H
 
+#include "../nets/quick.h"
 #include "models.h"
 
 /* Makes *im safe to write to: a stage before may have kept it. */
 int sc_inpaint_own(const sc_context *c, sc_image *im);
 
-/* The background is continued into the holes. */
-int sc_inpaint_extend_open(sc_stage **s, const sc_context *c, sc_stage *from);
+/* The background is continued into the holes; then, unless net is NULL, that network corrects it. Closes net,
+ * here if it fails. */
+int sc_inpaint_extend_open(sc_stage **s, const sc_context *c, sc_stage *from, sc_quick *net);
 
 /* The published network redraws windows of frames; its picture is used in the holes alone. */
 int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_model_files *files);
+
+/* ---- inpaint_quick.c: the built-in network, over pictures of any size */
+
+typedef struct sc_filler sc_filler;
+
+/* Closes net with itself, or if it fails. */
+int sc_filler_open(sc_filler **f, const sc_context *c, sc_quick *net);
+void sc_filler_close(sc_filler **f);
+/* made[H,W,3] = filled[H,W,3], corrected as far as mask[H,W,1] says and with filled's bits where it is 0.
+ * disp[H,W,1] in pixels of the right eye. At most as large as the film. */
+void sc_filler_run(sc_exec *x, const sc_filler *f, sc_tensor made, sc_tensor filled, sc_tensor mask,
+                   sc_tensor disp);
 
 /* ---- inpaint_draw.c: StereoCrafter's networks, over pictures of up to a given size */
 

@@ -61,12 +61,12 @@ static sc_progress convert(const char *path, int layout)
     return p;
 }
 
-static int64_t weights(void)
+static int64_t weights(const sc_builtin *b)
 {
     sc_st_file f = { 0 };
     int64_t sum = 0;
 
-    assert_int_equal(sc_st_parse(&f, sc_builtin_depth, sc_builtin_depth_size, "depth", NULL), 0);
+    assert_int_equal(sc_st_parse(&f, b->bytes, b->size, b->name, NULL), 0);
     for (size_t i = 0; i < f.count; i++)
         sum += (int64_t)f.tensor[i].bytes;
     sc_st_close(&f);
@@ -77,8 +77,13 @@ static int64_t weights(void)
 static void count(int layout, int parts)
 {
     static const int lengths[] = { 1, 4, 7 };
-    /* corners of the depth network's coordinates, disparity of the screen, the splat's one */
-    const int64_t constants = (8 + 1 + 1) * (int64_t)sizeof(float);
+    const sc_builtin *depth = sc_builtin_find("depth", false), *fill = sc_builtin_find("fill", false);
+    /* corners of the depth network's coordinates, disparity of the screen, the splat's one; of the network
+     * for holes, if the layout shows what it makes, the corners too, and what the disparity is counted from
+     */
+    const bool fills = fill && parts;
+    const int64_t constants = (8 + 1 + 1 + (fills ? 8 + 1 : 0)) * (int64_t)sizeof(float);
+    const int64_t loaded = weights(depth) + (fills ? weights(fill) : 0) + constants;
     /* of each frame a thumbnail that tells cuts and the range of its depth; of the first five of the film the
      * means over 32 cells of every row and column, that tell black bars */
     const int64_t each = (64 * 36 * 3 + 2) * (int64_t)sizeof(float),
@@ -93,7 +98,7 @@ static void count(int layout, int parts)
         make_film(path, n);
         const sc_progress p = convert(path, layout);
         assert_int_equal(p.frame, n);
-        assert_int_equal(p.loaded, weights() + constants);
+        assert_int_equal(p.loaded, loaded);
         assert_int_equal(p.pixels_up, n * PLANES);
         assert_int_equal(p.pixels_down, n * parts * PLANES);
         assert_int_equal(p.numbers_up, 0);

@@ -1,0 +1,91 @@
+/* The built-in network for holes, after background extension. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "../ops.h"
+#include "inpaint.h"
+
+/* LONGEST: side of the network's picture. It has seen holes of 3 to 16 pixels, which the default disparity's
+ * are at this size; what it adds is the colour of what comes into view, its detail is the extension's. */
+enum { LONGEST = 640, MULTIPLE = 8 };
+
+struct sc_filler {
+    const sc_context *c;
+    sc_quick *net;
+    double shrink;
+    sc_image offset; /* [1,1,1] widths of disparity that lie between the farthest point and the screen */
+};
+
+int sc_filler_open(sc_filler **out, const sc_context *c, sc_quick *net)
+{
+    const sc_settings *set = c->set;
+    const double share = set->synthetic_view == SC_VIEW_BOTH ? 0.5 : 1;
+    const float offset = (float)(share * set->max_disparity / 100 * set->convergence);
+    sc_filler *f = calloc(1, sizeof(*f));
+    int ret;
+
+    if (!f) {
+        sc_quick_close(&net, c->x->dev);
+        return sc_fail(c->log, -ENOMEM, "inpaint", "out of memory");
+    }
+    f->c = c;
+    f->net = net;
+    f->shrink = fmin(1, (double)LONGEST / SC_MAX(c->video->width, c->video->height));
+    SC_TRY(sc_image_new(c->pools, &f->offset, 1, 1, 1));
+    sc_upload(c->x, f->offset.t, &offset);
+    SC_TRY(sc_exec_wait(c->x));
+    *out = f;
+    return 0;
+fail:
+    sc_filler_close(&f);
+    return ret;
+}
+
+void sc_filler_close(sc_filler **f)
+{
+    if (!*f)
+        return;
+    sc_image_unref(&(*f)->offset);
+    sc_quick_close(&(*f)->net, (*f)->c->x->dev);
+    free(*f);
+    *f = NULL;
+}
+
+static int64_t shrunk(const sc_filler *f, int64_t side)
+{
+    return SC_MAX(1, lrint(f->shrink * (double)side / MULTIPLE)) * MULTIPLE;
+}
+
+/* x[H,W,C] at the network's size, [1,h,w,C]. */
+static sc_tensor small_of(sc_exec *x, const sc_filler *f, sc_tensor t)
+{
+    const sc_tensor y = sc_new(x, SC_F32, SC_DIMS(1, shrunk(f, t.dim[0]), shrunk(f, t.dim[1]), t.dim[2]));
+
+    sc_resize_into(x, &(sc_resize_args){ .y = y, .x = sc_batch(t), .mode = SC_BILINEAR, .antialias = true });
+    return y;
+}
+
+void sc_filler_run(sc_exec *x, const sc_filler *f, sc_tensor made, sc_tensor filled, sc_tensor mask,
+                   sc_tensor disp)
+{
+    const sc_mark m = sc_push(x);
+    const sc_dtype act = x->act;
+    const sc_tensor large = sc_new(x, SC_F32, filled.ndim, filled.dim);
+    const sc_tensor small = small_of(x, f, filled), hole = small_of(x, f, mask), near = small_of(x, f, disp);
+    const sc_tensor change = sc_new_like(x, small);
+
+    sc_axpby_into(x, near, 1 / (float)disp.dim[1], near, 1, sc_broadcast(sc_batch(f->offset.t), 4, near.dim),
+                  SC_ACT_NONE);
+    x->act = f->c->precision.net[SC_NET_QUICK].act;
+    sc_quick_fill(x, change, f->net, small, hole, near);
+    x->act = act;
+    sc_resize_into(x, &(sc_resize_args){ .y = sc_batch(large), .x = change, .mode = SC_BILINEAR });
+    sc_colour_into(x, &(sc_colour_args){ .y = large,
+                                         .a = filled,
+                                         .b = large,
+                                         .m1 = { 1, 0, 0, 0, 1, 0, 0, 0, 1 },
+                                         .m2 = { 1, 0, 0, 0, 1, 0, 0, 0, 1 },
+                                         .hi = 1 });
+    sc_mix_into(x, &(sc_mix_args){ .y = made, .m = mask, .a = large, .b = filled });
+    sc_pop(x, m);
+}
