@@ -11,6 +11,7 @@
 #include "nets/builtin.h"
 #include "pager.h"
 #include "stats.h"
+#include "stages/parity.h"
 #include "stages/published.h"
 #include "video/cache.h"
 
@@ -28,6 +29,7 @@ struct sc_converter {
     char models[SC_MODELS_PATH]; /* holds ctx.models where it was searched for */
     char cached[SC_CACHE_PATH];  /* the depth's file, with --cache */
     sc_library library;
+    sc_parity *parity;
     sc_gauge gauge;
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
@@ -225,7 +227,8 @@ static sc_writer_options output_options(sc_converter *c, int i)
                             .written = i ? NULL : frame_written,
                             .opaque = c };
 
-    sc_layout_size(out, c->ctx.video, &o.width, &o.height, &o.sar);
+    const sc_video_info shown = sc_shown(s, c->ctx.video);
+    sc_layout_size(out, &shown, &o.width, &o.height, &o.sar);
     return o;
 }
 
@@ -411,6 +414,11 @@ static int open_all(sc_converter *c)
     c->ctx = (sc_context){ .set = s, .log = &c->log, .x = &c->exec, .video = v };
     sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s, %.3f s", s->input, v->width, v->height,
            v->codec, av_get_pix_fmt_name(v->format), v->duration);
+    if (s->max_disparity < 0)
+        c->set.max_disparity = -100 * s->max_disparity / v->width;
+    if (s->noise || s->dump)
+        SC_TRY(sc_parity_open(&c->parity, s->noise, s->dump, &c->log));
+    c->ctx.parity = c->parity;
     for (int i = 0; i < s->outputs; i++)
         SC_TRY(open_output(c, i, &format[i]));
     sc_comfort_plan(s, &c->log);
@@ -566,6 +574,7 @@ void sc_close(sc_converter **cp)
     sc_pools_close(&c->pools);
     sc_exec_close(&c->exec);
     sc_gauge_clear(&c->gauge);
+    sc_parity_close(&c->parity);
     sc_device_close(&c->dev);
     pthread_mutex_destroy(&c->log_lock);
     pthread_mutex_destroy(&c->progress_lock);

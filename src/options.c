@@ -40,6 +40,12 @@ static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
 static const char *const progresses[] = { "line", "json", "ffmpeg", "none", NULL };
 static const char *const models[] = { "auto", "builtin", "stereocrafter", NULL };
+static const char *const fidelities[] = {
+    [SC_FIDELITY_DEFAULT] = "default",
+    [SC_FIDELITY_REFERENCE] = "reference",
+    [SC_FIDELITY_FAST] = "fast",
+    [SC_FIDELITY_FAST + 1] = NULL,
+};
 static const char *const hwaccels[] = { "auto", "none", NULL };
 static const char *const formats[] = {
     [SC_FORMAT_AUTO] = "auto",         [SC_FORMAT_NULL] = "null",     [SC_FORMAT_NUT] = "nut",
@@ -52,8 +58,8 @@ static const char *const levels[] = { "error", "warning", "info", "debug", NULL 
 #define IN(member)  OF(set.member)
 #define OUT(member) .per_output = true, .offset = offsetof(sc_output, member)
 
-/* clang-format off: a row stays a row. Windows, steps, guidance and seed are those of the published scripts:
- * DepthCrafter run.py, StereoCrafter depth_splatting_inference.py and inpainting_inference.py. */
+/* clang-format off: a row stays a row. Where fidelity.c has a default, there is none here. The seed is that of
+ * DepthCrafter run.py. */
 const sc_option sc_option_table[] = {
     { .name = "--input",
       .alias = "-i",
@@ -168,7 +174,6 @@ const sc_option sc_option_table[] = {
       .group = STEREO,
       IN(max_disparity),
       .max = 10,
-      .def = 2.5,
       .unit = "percent of width",
       .help = "shift between the nearest and the farthest point. With the default and --convergence 0.45 "
               "everything stays within half a degree of a television's screen seen from three picture "
@@ -179,7 +184,6 @@ const sc_option sc_option_table[] = {
       .group = STEREO,
       IN(convergence),
       .max = 1,
-      .def = 0.45,
       .unit = "0 far .. 1 near",
       .help = "what lies in the screen plane. 0.45 puts a little more in front of the screen than behind "
               "it, and keeps eyes from diverging on screens up to five metres wide" },
@@ -246,7 +250,6 @@ const sc_option sc_option_table[] = {
       IN(depth_window),
       .min = 1,
       .max = 1000,
-      .def = 110,
       .full = true,
       .unit = "frames",
       .help = "frames the published depth network sees at once" },
@@ -255,7 +258,6 @@ const sc_option sc_option_table[] = {
       .group = DEPTH,
       IN(depth_overlap),
       .max = 500,
-      .def = 25,
       .full = true,
       .unit = "frames",
       .help = "frames that two windows share" },
@@ -265,7 +267,6 @@ const sc_option sc_option_table[] = {
       IN(depth_steps),
       .min = 1,
       .max = 100,
-      .def = 5,
       .full = true,
       .unit = "steps",
       .help = "denoising steps of the published depth network" },
@@ -275,7 +276,6 @@ const sc_option sc_option_table[] = {
       IN(depth_guidance),
       .min = 1,
       .max = 20,
-      .def = 1,
       .full = true,
       .unit = "factor",
       .help = "guidance of the published depth network; 1 = one pass" },
@@ -293,7 +293,6 @@ const sc_option sc_option_table[] = {
       IN(inpaint_window),
       .min = 1,
       .max = 1000,
-      .def = 23,
       .full = true,
       .unit = "frames",
       .help = "frames of a chunk" },
@@ -302,7 +301,6 @@ const sc_option sc_option_table[] = {
       .group = INPAINT,
       IN(inpaint_overlap),
       .max = 500,
-      .def = 3,
       .full = true,
       .unit = "frames",
       .help = "frames carried over from the chunk before" },
@@ -323,7 +321,6 @@ const sc_option sc_option_table[] = {
       IN(inpaint_steps),
       .min = 1,
       .max = 100,
-      .def = 8,
       .full = true,
       .unit = "steps",
       .help = "denoising steps" },
@@ -333,7 +330,6 @@ const sc_option sc_option_table[] = {
       IN(inpaint_guidance),
       .min = 1,
       .max = 20,
-      .def = 1.01,
       .full = true,
       .unit = "factor",
       .help = "guidance; 1 = one pass" },
@@ -341,7 +337,6 @@ const sc_option sc_option_table[] = {
       .type = SC_BOOL,
       .group = INPAINT,
       IN(match),
-      .def = 1,
       .help = "match the colours of what the network filled in to the film" },
 
     { .name = "-c:v",
@@ -404,6 +399,37 @@ const sc_option sc_option_table[] = {
       .choice = models,
       .help = "the published networks where they are found and a GPU can run them, else the small built-in "
               "ones (auto); or one of both" },
+    { .name = "--fidelity",
+      .type = SC_CHOICE,
+      .group = RUNNING,
+      IN(fidelity),
+      .choice = fidelities,
+      .help =
+          "how the published networks are run: with what their users complain about repaired; as the "
+          "published scripts do it, to the letter, to compare with them; or sooner. It stands for windows, "
+          "steps, guidance, colours, strength and convergence, each of which may be given as well" },
+    { .name = "--crop",
+      .type = SC_BOOL,
+      .group = RUNNING,
+      IN(crop),
+      .full = true,
+      .help = "crop both eyes to multiples of 128 pixels from the top left, as StereoCrafter's script does" },
+    { .name = "--noise",
+      .type = SC_TEXT,
+      .group = RUNNING,
+      IN(noise),
+      .unit = "FILE",
+      .full = true,
+      .help = "safetensors of noise to use instead of drawn one, F32, channels last: depth.latents "
+              "[window,h,w,4], "
+              "depth.image [frames,H,W,3], inpaint.latents [frames,h,w,4]; to compare with other programs" },
+    { .name = "--dump",
+      .type = SC_TEXT,
+      .group = RUNNING,
+      IN(dump),
+      .unit = "FOLDER",
+      .full = true,
+      .help = "write what every stage made of every frame as safetensors, to compare with other programs" },
     { .name = "--device",
       .type = SC_TEXT,
       .group = RUNNING,
@@ -539,51 +565,3 @@ const sc_option sc_option_table[] = {
 /* clang-format on */
 
 const int sc_option_count = SC_COUNT(sc_option_table);
-
-void sc_option_reset(const sc_option *row, sc_options *o, sc_output *output)
-{
-    void *m = sc_option_member(row, o, output);
-
-    switch (row->type) {
-    case SC_INT:
-    case SC_CHOICE:
-    case SC_BOOL:
-        *(int *)m = (int)row->def;
-        break;
-    case SC_LONG:
-    case SC_SIZE:
-        *(int64_t *)m = (int64_t)row->def;
-        break;
-    case SC_REAL:
-    case SC_TIME:
-        *(double *)m = row->def;
-        break;
-    case SC_TEXT:
-        *(const char **)m = row->text;
-        break;
-    case SC_SET:
-    case SC_HELP:
-        break;
-    }
-}
-
-void sc_options_default(sc_options *o)
-{
-    *o = (sc_options){ .set = { .log.level = SC_LOG_INFO, .outputs = 1 } };
-    for (int i = 0; i < sc_option_count; i++)
-        sc_option_reset(&sc_option_table[i], o, &o->set.output[0]);
-}
-
-void sc_settings_default(sc_settings *s)
-{
-    sc_options o;
-    sc_options_default(&o);
-    *s = o.set;
-}
-
-void sc_option_choices(const sc_option *row, char *out, size_t size)
-{
-    size_t n = 0;
-    for (int i = 0; row->choice[i] && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", row->choice[i]);
-}

@@ -3,6 +3,13 @@
 
 #include "options_table.h"
 
+void sc_option_choices(const sc_option *row, char *out, size_t size)
+{
+    size_t n = 0;
+    for (int i = 0; row->choice[i] && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", row->choice[i]);
+}
+
 /* Prints text from the given column on, wrapped at 100. */
 static void wrap(FILE *f, int column, const char *text)
 {
@@ -43,6 +50,18 @@ static bool takes_text(const sc_option *row)
     return row->type == SC_TEXT || row->type == SC_TIME || row->type == SC_SIZE || row->type == SC_HELP;
 }
 
+/* What the option is without being given. */
+static double default_of(const sc_option *row)
+{
+    sc_options o;
+
+    sc_options_default(&o);
+    const void *m = sc_option_member(row, &o, &o.set.output[0]);
+    return row->type == SC_REAL   ? *(const double *)m
+           : row->type == SC_LONG ? (double)*(const int64_t *)m
+                                  : *(const int *)m;
+}
+
 /* What the option does, what it takes and what it is without being given. */
 static void describe(char *text, size_t size, const sc_option *row)
 {
@@ -51,13 +70,13 @@ static void describe(char *text, size_t size, const sc_option *row)
 
     if (row->type == SC_INT || row->type == SC_REAL)
         snprintf(text + n, size - n, " (%s, %.10g to %.10g; default %.10g)", row->unit, row->min, row->max,
-                 row->def);
+                 default_of(row));
     else if (row->type == SC_LONG)
-        snprintf(text + n, size - n, " (%s; default %.10g)", row->unit, row->def);
+        snprintf(text + n, size - n, " (%s; default %.10g)", row->unit, default_of(row));
     else if (row->type == SC_CHOICE) {
         sc_option_choices(row, list, sizeof list);
         snprintf(text + n, size - n, " (%s; default %s)", list, row->choice[(int)row->def]);
-    } else if (row->type == SC_BOOL && row->def > 0)
+    } else if (row->type == SC_BOOL && default_of(row) > 0)
         snprintf(text + n, size - n, " (the default; --no-%s turns it off)", row->name + 2);
     else if (row->type == SC_TEXT && row->text)
         snprintf(text + n, size - n, " (default %s)", row->text);

@@ -463,6 +463,22 @@ static bool is_given(const char *name, int argc, char **argv)
     return false;
 }
 
+/* What --fidelity stands for comes before all other options, wherever it is given. What it is given as is
+ * checked with them. */
+static void apply_fidelity(sc_options *o, int argc, char **argv)
+{
+    static const char name[] = "--fidelity";
+    const sc_option *row = find_option(name, strlen(name));
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+        const bool split = !strcmp(argv[i], name) && i + 1 < argc;
+        const char *value = split ? argv[i + 1] : argv[i] + strlen(name) + 1;
+
+        if (split || (!strncmp(argv[i], name, strlen(name)) && argv[i][strlen(name)] == '='))
+            sc_settings_fidelity(&o->set, SC_MAX(find_choice(row->choice, value), 0));
+    }
+}
+
 int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t size)
 {
     line l = { .o = o,
@@ -474,6 +490,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
     int ret;
 
     forget_options(&l);
+    apply_fidelity(o, argc, argv);
     for (int i = 1; i < argc; i++) {
         if (!ended && !strcmp(argv[i], "--"))
             ended = true;

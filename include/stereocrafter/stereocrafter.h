@@ -71,6 +71,9 @@ typedef enum sc_viewer {
 /* Which eyes are made; another is the source's own picture. */
 typedef enum sc_view { SC_VIEW_RIGHT, SC_VIEW_LEFT, SC_VIEW_BOTH } sc_view;
 
+/* How the published networks are run; README.md lists what differs. */
+typedef enum sc_fidelity { SC_FIDELITY_DEFAULT, SC_FIDELITY_REFERENCE, SC_FIDELITY_FAST } sc_fidelity;
+
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
 
 typedef struct sc_progress {
@@ -120,11 +123,16 @@ typedef struct sc_settings {
     int overwrite;                    /* sc_overwrite */
     int dry_run;                      /* sc_run() logs the plan and converts nothing */
 
-    double max_disparity; /* percent of width between the nearest and the farthest point, 0..10 */
-    double convergence;   /* 0..1, the normalised disparity that lies in the screen plane */
-    int viewer;           /* sc_viewer: for whom parallax is told in degrees */
-    double max_parallax;  /* degrees for that viewer that make sc_run() fail in the end; 0 = none */
-    int synthetic_view;   /* sc_view; for both, each is made with half of the disparity */
+    /* sc_fidelity. sc_settings_fidelity() sets it, and with it windows, overlaps, steps, guidance, match,
+     * max_disparity and convergence below, which may be changed after. */
+    int fidelity;
+
+    /* Between the nearest and the farthest point: percent of width, 0..10; negative: pixels. */
+    double max_disparity;
+    double convergence;  /* 0..1, the normalised disparity that lies in the screen plane */
+    int viewer;          /* sc_viewer: for whom parallax is told in degrees */
+    double max_parallax; /* degrees for that viewer that make sc_run() fail in the end; 0 = none */
+    int synthetic_view;  /* sc_view; for both, each is made with half of the disparity */
 
     const char *depth_file;   /* NULL, or a depth video or image sequence used instead of the network */
     const char *export_depth; /* NULL, or where the gray16 FFV1 sidecar goes */
@@ -142,6 +150,10 @@ typedef struct sc_settings {
     int inpaint_steps;
     double inpaint_guidance;
     int match; /* 1: the colours of filled holes are matched in LAB */
+
+    int crop; /* 1: eyes are cropped to multiples of 128 from the top left, as the published script does */
+    const char *noise; /* NULL, or a file of noise that is used instead of drawn one, to compare programs */
+    const char *dump;  /* NULL, or a folder for what each stage made, to compare programs */
 
     int model;          /* 0 auto, 1 built-in networks, 2 the published ones */
     const char *models; /* NULL, or the folder of published weights */
@@ -170,6 +182,9 @@ typedef struct sc_settings {
 typedef struct sc_converter sc_converter;
 
 void sc_settings_default(sc_settings *s);
+
+/* fidelity: sc_fidelity. */
+void sc_settings_fidelity(sc_settings *s, int fidelity);
 
 /* Opens input, networks and output. On success *c is the caller's, to be closed. */
 int sc_open(sc_converter **c, const sc_settings *s);

@@ -5,6 +5,7 @@
 
 #include "../nets/sampler.h"
 #include "depth.h"
+#include "parity.h"
 #include "published.h"
 
 enum {
@@ -83,19 +84,12 @@ static int channels(const svd *s)
     return sc_vae_get_config(s->vae)->latent_channels;
 }
 
-/* Numbers of a stream of normal ones that do not repeat: of the pixels of frame n, and of frame n's latents.
- */
-static uint64_t pixel_noise(const svd *s, int64_t n)
-{
-    return (uint64_t)(n * s->h * s->w * 3);
-}
-
 /* All windows of a shot draw on one window's length of noise, each frame on its own place: what two windows
  * share starts from the same noise. The reference rolls the noise by the overlap from window to window, which
  * comes to this. */
-static uint64_t latent_noise(const svd *s, int64_t n)
+static int64_t place_in_noise(const svd *s, int64_t n)
 {
-    return (uint64_t)((n - s->shot) % s->window * (s->h / SCALE) * (s->w / SCALE) * channels(s));
+    return (n - s->shot) % s->window;
 }
 
 /* token[1,D] and picture[1,h,w,C] of a film's frame[1,H,W,3]. */
@@ -110,11 +104,13 @@ static void encode(sc_exec *x, const svd *s, sc_tensor token, sc_tensor picture,
     sc_clip_embed(x, token, s->clip, small);
     sc_colour_into(x, &(sc_colour_args){
                           .y = small, .a = small, .m1 = { 2, 0, 0, 0, 2, 0, 0, 0, 2 }, .t = { -1, -1, -1 } });
-    sc_randn_into(x, noise, (uint64_t)s->c->set->seed + 1, pixel_noise(s, n));
+    sc_noise(x, sc_index(noise, 0), s->c, SC_NOISE_DEPTH_IMAGE, n);
     sc_axpby_into(x, small, 1, small, augment, noise, SC_ACT_NONE);
     x->act = s->c->precision.net[SC_NET_VAE].act;
     sc_vae_encode(x, picture, s->vae, small);
     x->act = act;
+    sc_dump(x, s->c, token, "depth.clip.%06lld", (long long)n);
+    sc_dump(x, s->c, picture, "depth.picture.%06lld", (long long)n);
     sc_pop(x, m);
 }
 
@@ -145,6 +141,7 @@ static void denoise(sc_exec *x, const svd *s, sc_tensor latents, sc_tensor pictu
             sc_axpby_into(x, v, guidance, v, 1 - guidance, v_none, SC_ACT_NONE);
         }
         sc_sampler_step(x, latents, v, &s->sampler, i);
+        sc_dump(x, s->c, latents, "depth.step%d.%06lld", i, (long long)s->begin);
     }
     x->act = act;
     sc_pop(x, m);
@@ -332,7 +329,7 @@ static int draw_window(svd *s)
         const item *i = item_of(s, s->begin + k);
         const sc_tensor of_k = sc_index(latents, k);
 
-        sc_randn_into(x, of_k, (uint64_t)s->c->set->seed, latent_noise(s, s->begin + k));
+        sc_noise(x, of_k, s->c, SC_NOISE_DEPTH_LATENTS, place_in_noise(s, s->begin + k));
         if (k < shared) /* from where the window before has led */
             sc_axpby_into(x, of_k, s->sampler.sigma[0], of_k, 1, i->latents.t, SC_ACT_NONE);
         else
@@ -374,9 +371,11 @@ static int decode_chunk(svd *s, int count)
         SC_TRY(sc_depth_buffer(s->c, &i->disp, s->h, s->w, &s->screen));
         planes[k] = sc_depth_plane(i->disp.t, s->h, s->w);
         sc_copy_into(x, sc_index(latents, k), i->latents.t);
+        sc_dump(x, s->c, i->latents.t, "depth.merged.%06lld", (long long)s->decoded + k);
     }
     decode(x, s, planes, latents);
     for (int k = 0; k < count; k++) {
+        sc_dump(x, s->c, planes[k], "depth.decoded.%06lld", (long long)s->decoded + k);
         const bool first = s->decoded + k == s->shot;
         float far, near;
 

@@ -43,7 +43,7 @@ typedef struct sc_sketch { /* one frame; the tensors may be parts of larger ones
     sc_tensor mask;        /* [H,W,1], 1 = to be redrawn */
     sc_tensor hole; /* [H,W,1], 1 = not seen; set to 1 in tiles that were not drawn, having nothing masked */
     sc_tensor out;  /* [H,W,3] 0..1, the network's picture; undefined in tiles that were not drawn */
-    int64_t number; /* of the frame in the film: together with the seed, its noise */
+    int64_t number; /* of the frame in the film: its noise's */
 } sc_sketch;
 
 /* Redraws count frames of equal size as one window. */

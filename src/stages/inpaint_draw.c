@@ -1,9 +1,11 @@
 /* One window of frames through StereoCrafter's networks.
  * pipelines/stereo_video_inpainting.py __call__() and inpainting_inference.py spatial_tiled_process(). */
+#include <float.h>
 #include <stdlib.h>
 
 #include "../nets/sampler.h"
 #include "inpaint.h"
+#include "parity.h"
 #include "published.h"
 #include "window.h"
 
@@ -20,21 +22,23 @@ typedef struct grid { /* spans of tiles along one axis, in pixels */
 } grid;
 
 struct sc_artist {
+    const sc_context *c;
+    const sc_fidelity_row *way;
     const sc_unet *unet; /* the library's, like those below */
     const sc_vae *vae;
     const sc_clip *clip;
-    sc_sampler sampler;
+    sc_sampler sampler, few; /* few: of tiles with few holes */
     sc_precision precision;
     int decode; /* frames that are decoded together; see sc_plan */
     float guidance;
-    uint64_t seed;
     grid rows, columns;
 };
 
 typedef struct tile {
     sc_span y, x;      /* pixels of the padded picture */
     sc_tensor latents; /* [T,h,w,C] f32 */
-    bool drawn;        /* it has holes */
+    const sc_sampler *sampler;
+    bool drawn; /* it has holes, or all are drawn */
 } tile;
 
 typedef struct window {
@@ -68,8 +72,11 @@ int sc_artist_open(sc_artist **out, const sc_context *c, const sc_model_files *f
         return sc_fail(c->log, -ENOMEM, "inpaint", "out of memory");
     a->precision = c->precision;
     a->guidance = (float)c->set->inpaint_guidance;
-    a->seed = (uint64_t)c->set->seed;
+    a->c = c;
+    a->way = sc_fidelity_of(c->set);
     sc_sampler_init(&a->sampler, c->set->inpaint_steps);
+    sc_sampler_init(&a->few, a->way->few_steps ? SC_MIN(a->way->few_steps, c->set->inpaint_steps)
+                                               : c->set->inpaint_steps);
     SC_TRY(sc_published_unet(&a->unet, c, files->unet, SC_NET_INPAINT_UNET));
     SC_TRY(sc_published_vae(&a->vae, c, files->vae));
     SC_TRY(sc_published_clip(&a->clip, c, files->clip));
@@ -142,26 +149,23 @@ static void rescale(sc_exec *x, sc_tensor y, float scale, float offset, bool cla
 }
 
 /* mask[h,w,1], 0 or 1, of a tile. The reference looks at pixel (8i, 8j) alone, so that a hole narrower than 8
- * pixels may vanish from what the network is told; here a cell is a hole if any of its pixels is, or of those
- * that it shares with its neighbours by the window's odd width. */
-static void encode_mask(sc_exec *x, sc_tensor mask, sc_tensor picture, const tile *t)
+ * pixels may vanish from what the network is told; otherwise a cell is a hole if any of its pixels is, or of
+ * those that it shares with its neighbours by the window's odd width. */
+static void encode_mask(sc_exec *x, const window *w, sc_tensor mask, sc_tensor picture, const tile *t)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor full = sc_new(x, SC_F32, SC_DIMS(1, t->y.count, t->x.count, 1)),
                     wide = sc_new_like(x, full);
     const sc_tensor binary = sc_new(x, SC_U8, mask.ndim, mask.dim);
-    sc_tensor cells = sc_index(wide, 0);
+    const int at = w->a->way->plain_mask ? 0 : SCALE / 2; /* or the window's centre, in each cell */
 
     cut(x, sc_index(full, 0), picture, t);
     sc_filter_into(
-        x, &(sc_filter_args){
-               .y = wide, .x = full, .kind = SC_FILTER_MAX, .radius_x = SCALE / 2, .radius_y = SCALE / 2 });
-    for (int i = 0; i < 2; i++) { /* the window's centre, in each cell */
-        cells = sc_slice(cells, i, SCALE / 2, cells.dim[i] - SCALE / 2);
-        cells.dim[i] = mask.dim[i];
-        cells.stride[i] *= SCALE;
-    }
-    sc_copy_into(x, binary, cells);
+        x, &(sc_filter_args){ .y = wide, .x = full, .kind = SC_FILTER_MAX, .radius_x = at, .radius_y = at });
+    if (w->a->way->plain_mask) /* one half counts as 1, but would be rounded to 0: not what is next to 1 times
+                                  it */
+        sc_axpby_into(x, wide, 1 + FLT_EPSILON, wide, 0, SC_NONE, SC_ACT_NONE);
+    sc_copy_into(x, binary, sc_every(sc_every(sc_index(wide, 0), 0, at, SCALE), 1, at, SCALE));
     sc_copy_into(x, mask, binary);
     sc_pop(x, m);
 }
@@ -182,7 +186,7 @@ static void encode(sc_exec *x, const window *w, const tile *t, sc_tensor latents
         rescale(x, picture, 2, -1, false);
         x->act = w->a->precision.net[SC_NET_VAE].act;
         sc_vae_encode(x, sc_slice(latents, 0, i, 1), w->a->vae, picture);
-        encode_mask(x, sc_index(mask, i), w->frame[i].mask, t);
+        encode_mask(x, w, sc_index(mask, i), w->frame[i].mask, t);
     }
     sc_pop(x, m);
 }
@@ -197,8 +201,8 @@ static void draw_noise(sc_exec *x, const window *w, const tile *t)
     for (int i = 0; i < w->count; i++) {
         const sc_tensor rows = sc_slice(all, 0, t->y.begin / SCALE, t->y.count / SCALE);
 
-        sc_randn_into(x, all, w->a->seed, (uint64_t)(w->frame[i].number * sc_tensor_count(all)));
-        sc_axpby_into(x, sc_index(t->latents, i), w->a->sampler.init,
+        sc_noise(x, all, w->a->c, SC_NOISE_INPAINT_LATENTS, w->frame[i].number);
+        sc_axpby_into(x, sc_index(t->latents, i), t->sampler->init,
                       sc_slice(rows, 1, t->x.begin / SCALE, t->x.count / SCALE), 0, SC_NONE, SC_ACT_NONE);
     }
     sc_pop(x, m);
@@ -215,15 +219,20 @@ static void draw_tile(sc_exec *x, const window *w, const tile *t)
         sc_new(x, SC_F32, SC_DIMS(1, sc_unet_get_config(w->a->unet)->cross_attention_dim));
     const sc_tensor no_token = sc_new_like(x, token);
     const bool guided = w->a->guidance != 1;
+    const long long first = w->frame[0].number; /* the window's name in a record */
 
     encode(x, w, t, sc_slice(in, 3, c, c), sc_slice(in, 3, 2 * c, 1), token);
+    sc_dump(x, w->a->c, token, "inpaint.clip.%06lld.%d.%d", first, t->y.begin, t->x.begin);
+    sc_dump(x, w->a->c, sc_slice(in, 3, c, c), "inpaint.picture.%06lld.%d.%d", first, t->y.begin, t->x.begin);
+    sc_dump(x, w->a->c, sc_slice(in, 3, 2 * c, 1), "inpaint.mask.%06lld.%d.%d", first, t->y.begin,
+            t->x.begin);
     draw_noise(x, w, t);
     x->act = w->a->precision.net[SC_NET_INPAINT_UNET].act;
-    for (int i = 0; i < (x->measuring ? 1 : w->a->sampler.steps); i++) { /* all steps need the same */
+    for (int i = 0; i < (x->measuring ? 1 : t->sampler->steps); i++) { /* all steps need the same */
         sc_unet_cond cond = { .context = token, .fps = FPS, .motion = MOTION };
-        const float timestep = w->a->sampler.timestep[i];
+        const float timestep = t->sampler->timestep[i];
 
-        sc_sampler_scale(x, sc_slice(in, 3, 0, c), t->latents, &w->a->sampler, i);
+        sc_sampler_scale(x, sc_slice(in, 3, 0, c), t->latents, t->sampler, i);
         sc_unet_forward(x, v, w->a->unet, in, timestep, &cond);
         if (guided) { /* away from what is drawn without latents, mask and token */
             sc_axpby_into(x, none, 0, in, 0, SC_NONE, SC_ACT_NONE);
@@ -233,31 +242,32 @@ static void draw_tile(sc_exec *x, const window *w, const tile *t)
             sc_unet_forward(x, v_none, w->a->unet, none, timestep, &cond);
             sc_axpby_into(x, v, w->a->guidance, v, 1 - w->a->guidance, v_none, SC_ACT_NONE);
         }
-        sc_sampler_step(x, t->latents, v, &w->a->sampler, i);
+        sc_sampler_step(x, t->latents, v, t->sampler, i);
+        sc_dump(x, w->a->c, t->latents, "inpaint.step%d.%06lld.%d.%d", i, first, t->y.begin, t->x.begin);
     }
     sc_pop(x, m);
 }
 
 /* Weights of the later of two tiles over n shared cells, the rest 1, along one axis of a tensor of 1s
- * otherwise. */
-static sc_tensor ramp(sc_exec *x, int64_t n, int64_t size, int axis, int ndim)
+ * otherwise. The reference's begin with nothing of the later. */
+static sc_tensor ramp(sc_exec *x, const window *win, int64_t n, int64_t size, int axis, int ndim)
 {
     int64_t dim[SC_MAX_DIM] = { 1, 1, 1, 1, 1 };
     float w[8192]; /* the largest tile that can be asked for */
     sc_tensor t;
 
-    dim[axis] = size;
+    dim[axis] = n ? size : 1;
     t = sc_new(x, SC_F32, ndim, dim);
-    for (int64_t k = 0; k < size; k++)
-        w[k] = k < n ? sc_fade((int)k, (int)n) : 1;
+    for (int64_t k = 0; k < dim[axis]; k++)
+        w[k] = k >= n ? 1 : win->a->way->whole ? (float)k / (float)n : sc_fade((int)k, (int)n);
     sc_upload(x, t, w);
     return t;
 }
 
-/* Cross-fades what two neighbours share, in both of them: the reference fades the later tile alone and
- * decodes all at once; here each tile is decoded by itself, which bounds memory, and both must then say the
- * same. */
-static void blend(sc_exec *x, const tile *a, const tile *b, int axis)
+/* Cross-fades what two neighbours share, in both of them. The reference fades the later tile alone and
+ * decodes all at once; otherwise each tile is decoded by itself, which bounds memory, and both must then say
+ * the same. */
+static void blend(sc_exec *x, const window *w, const tile *a, const tile *b, int axis)
 {
     const sc_mark m = sc_push(x);
     const sc_span *sa = axis == 1 ? &a->y : &a->x, *sb = axis == 1 ? &b->y : &b->x;
@@ -269,9 +279,11 @@ static void blend(sc_exec *x, const tile *a, const tile *b, int axis)
     const sc_tensor of_b = sc_slice(b->latents, axis, 0, n), mixed = sc_new(x, SC_F32, of_a.ndim, of_a.dim);
     const int64_t dim[4] = { of_a.dim[0], of_a.dim[1], of_a.dim[2], 1 };
 
-    sc_mix_into(x, &(sc_mix_args){
-                       .y = mixed, .m = sc_broadcast(ramp(x, n, n, axis, 4), 4, dim), .a = of_b, .b = of_a });
-    sc_copy_into(x, of_a, mixed);
+    sc_mix_into(x,
+                &(sc_mix_args){
+                    .y = mixed, .m = sc_broadcast(ramp(x, w, n, n, axis, 4), 4, dim), .a = of_b, .b = of_a });
+    if (!w->a->way->whole)
+        sc_copy_into(x, of_a, mixed);
     sc_copy_into(x, of_b, mixed);
     sc_pop(x, m);
 }
@@ -295,16 +307,15 @@ static int64_t shared(const window *w, int row, int column, int axis)
                 : before->y.begin + before->y.count - t->y.begin;
 }
 
-/* Decodes a tile into the frames, faded over the tiles above and to the left. */
-static void decode(sc_exec *x, const window *w, int row, int column)
+/* Decodes a tile into the frames, faded over so many pixels of those above and to the left. */
+static void decode(sc_exec *x, const window *w, const tile *t, int64_t above, int64_t left)
 {
     const sc_mark m = sc_push(x);
-    const tile *t = tile_at(w, row, column);
     const int64_t th = t->y.count, tw = t->x.count;
     const sc_tensor weight = sc_new(x, SC_F32, SC_DIMS(th, tw, 1)),
                     picture = sc_new(x, SC_F32, SC_DIMS(w->a->decode, th, tw, 3));
-    const sc_tensor wy = sc_broadcast(ramp(x, shared(w, row, column, 0), th, 0, 3), 3, weight.dim);
-    const sc_tensor wx = sc_broadcast(ramp(x, shared(w, row, column, 1), tw, 1, 3), 3, weight.dim);
+    const sc_tensor wy = sc_broadcast(ramp(x, w, above, th, 0, 3), 3, weight.dim);
+    const sc_tensor wx = sc_broadcast(ramp(x, w, left, tw, 1, 3), 3, weight.dim);
     const float unscale = 1 / sc_vae_get_config(w->a->vae)->scaling_factor;
 
     sc_axpby_into(x, weight, 0, wx, 0, SC_NONE, SC_ACT_NONE);
@@ -327,22 +338,22 @@ static void decode(sc_exec *x, const window *w, int row, int column)
     sc_pop(x, m);
 }
 
-/* Whether any frame has a hole in the tile; in a run without memory, each has. */
-static bool has_holes(sc_exec *x, const window *w, const tile *t)
+/* Share of the tile's pixels, over all frames, that are holes; in a run without memory, all are. */
+static float hole_share(sc_exec *x, const window *w, const tile *t)
 {
     const sc_mark m = sc_push(x);
-    const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2));
-    bool found = x->measuring;
+    const sc_tensor moments = sc_new(x, SC_F32, SC_DIMS(3, 1));
+    float sum = 0;
 
-    for (int i = 0; i < w->count && !found; i++) {
-        float least_most[2];
+    for (int i = 0; i < w->count && !x->measuring; i++) {
+        float mean[3];
 
-        sc_minmax_into(x, &(sc_minmax_args){ .y = range, .x = in_tile(w->frame[i].mask, t), .q_hi = 1 });
-        sc_download(x, least_most, range);
-        found = least_most[1] > 0;
+        sc_moments_into(x, &(sc_moments_args){ .y = moments, .x = in_tile(w->frame[i].mask, t) });
+        sc_download(x, mean, moments);
+        sum += mean[0];
     }
     sc_pop(x, m);
-    return found;
+    return x->measuring ? 1 : sum / (float)w->count;
 }
 
 /* Nothing will have been drawn in the tile: nobody may compare it with what was seen. */
@@ -361,7 +372,7 @@ static void hide(sc_exec *x, const window *w, const tile *t)
     sc_pop(x, m);
 }
 
-static void draw_window(sc_exec *x, window *w)
+static void draw_tiles(sc_exec *x, window *w)
 {
     for (int r = 0; r < w->rows; r++) {
         for (int c = 0; c < w->columns; c++) {
@@ -369,7 +380,9 @@ static void draw_window(sc_exec *x, window *w)
 
             sc_span_at(&t->y, r, (int)w->h, w->a->rows.size, w->a->rows.overlap);
             sc_span_at(&t->x, c, (int)w->w, w->a->columns.size, w->a->columns.overlap);
-            if (!(t->drawn = has_holes(x, w, t))) {
+            const float share = hole_share(x, w, t);
+            t->sampler = share < SC_FEW_HOLES ? &w->a->few : &w->a->sampler;
+            if (!(t->drawn = share > 0 || w->a->way->whole)) {
                 hide(x, w, t);
                 continue;
             }
@@ -378,16 +391,45 @@ static void draw_window(sc_exec *x, window *w)
             draw_tile(x, w, t);
         }
     }
+}
+
+static void finish_tiles(sc_exec *x, const window *w)
+{
     for (int r = 1; r < w->rows; r++)
         for (int c = 0; c < w->columns; c++)
-            blend(x, tile_at(w, r - 1, c), tile_at(w, r, c), 1);
+            blend(x, w, tile_at(w, r - 1, c), tile_at(w, r, c), 1);
     for (int r = 0; r < w->rows; r++)
         for (int c = 1; c < w->columns; c++)
-            blend(x, tile_at(w, r, c - 1), tile_at(w, r, c), 2);
+            blend(x, w, tile_at(w, r, c - 1), tile_at(w, r, c), 2);
     for (int r = 0; r < w->rows; r++)
         for (int c = 0; c < w->columns; c++)
             if (tile_at(w, r, c)->drawn)
-                decode(x, w, r, c);
+                decode(x, w, tile_at(w, r, c), shared(w, r, c, 0), shared(w, r, c, 1));
+}
+
+/* As the reference does: tile after tile is faded over the one above and then the one to the left, as these
+ * are by then, and the latents of all are decoded as one picture. */
+static void finish_whole(sc_exec *x, const window *w)
+{
+    const tile whole = { .y = { 0, (int)w->h },
+                         .x = { 0, (int)w->w },
+                         .latents =
+                             sc_new(x, SC_F32, SC_DIMS(w->count, w->h / SCALE, w->w / SCALE, w->channels)) };
+
+    for (int r = 0; r < w->rows; r++) {
+        for (int c = 0; c < w->columns; c++) {
+            const tile *t = tile_at(w, r, c);
+
+            if (r)
+                blend(x, w, tile_at(w, r - 1, c), t, 1);
+            if (c)
+                blend(x, w, tile_at(w, r, c - 1), t, 2);
+            const sc_tensor rows = sc_slice(whole.latents, 1, t->y.begin / SCALE, t->y.count / SCALE);
+            sc_copy_into(x, sc_slice(rows, 2, t->x.begin / SCALE, t->x.count / SCALE), t->latents);
+        }
+    }
+    sc_dump(x, w->a->c, whole.latents, "inpaint.latents.%06lld", (long long)w->frame[0].number);
+    decode(x, w, &whole, 0, 0);
 }
 
 void sc_artist_draw(sc_exec *x, const sc_artist *a, const sc_sketch *frame, int count)
@@ -403,10 +445,12 @@ void sc_artist_draw(sc_exec *x, const sc_artist *a, const sc_sketch *frame, int 
 
     w.rows = sc_span_count((int)w.h, a->rows.size, a->rows.overlap);
     w.columns = sc_span_count((int)w.w, a->columns.size, a->columns.overlap);
-    if (!(w.tile = calloc((size_t)w.rows * (size_t)w.columns, sizeof(*w.tile))))
+    if ((w.tile = calloc((size_t)w.rows * (size_t)w.columns, sizeof(*w.tile)))) {
+        draw_tiles(x, &w);
+        (a->way->whole ? finish_whole : finish_tiles)(x, &w);
+    } else {
         sc_exec_fail(x, -ENOMEM, "no memory for %d x %d tiles", w.rows, w.columns);
-    else
-        draw_window(x, &w);
+    }
     free(w.tile);
     x->act = act;
     sc_pop(x, m);

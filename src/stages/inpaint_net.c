@@ -1,12 +1,14 @@
 /* The published network over a film: windows of frames within a shot, carried over and cross-faded.
- * StereoCrafter inpainting_inference.py main(). Departures: the network's picture is used in the holes alone,
- * so what a window hands to the next is that composite and not the rendition of everything; its colours are
- * matched to the seen ones; the shared frames are cross-faded; a window never crosses a cut. */
+ * StereoCrafter inpainting_inference.py main(). Departures, but for --fidelity reference: the network's
+ * picture is used in the holes alone, so what a window hands to the next is that composite and not the
+ * rendition of everything; its colours are matched to the seen ones; the shared frames are cross-faded; a
+ * window never crosses a cut. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../ops.h"
 #include "inpaint.h"
+#include "parity.h"
 #include "window.h"
 
 typedef struct slot { /* a frame of the current shot */
@@ -20,6 +22,7 @@ typedef struct slot { /* a frame of the current shot */
 typedef struct net {
     sc_stage stage;
     const sc_context *c;
+    const sc_fidelity_row *way;
     sc_artist *artist;
     int window, overlap;
     slot *slot;            /* [2 * window]: the last frames of the shot, oldest first */
@@ -67,6 +70,13 @@ static void make_mask(sc_exec *x, sc_tensor mask, sc_tensor picture, sc_tensor d
     sc_pop(x, m);
 }
 
+static sc_rect shown(const net *n)
+{
+    const sc_video_info v = sc_shown(n->c->set, n->c->video);
+
+    return (sc_rect){ 0, 0, v.width, v.height };
+}
+
 /* Moves a frame into the next slot. */
 static int take(net *n, sc_frame *f)
 {
@@ -75,13 +85,17 @@ static int take(net *n, sc_frame *f)
 
     n->count++;
     s->number = n->frames++;
-    s->active = f->active;
+    s->active = n->way->whole ? shown(n) : f->active;
     s->picture = f->right;
     f->right = (sc_image){ 0 };
     SC_TRY(sc_image_ref(&s->hole, &f->hole));
-    SC_TRY(sc_image_new(n->c->pools, &s->mask, (int)f->hole.t.dim[0], (int)f->hole.t.dim[1], 1));
-    make_mask(n->c->x, sc_crop(s->mask.t, s->active), sc_crop(s->picture.t, s->active),
-              sc_crop(f->disp_right.t, s->active), sc_crop(s->hole.t, s->active));
+    if (n->way->plain_mask) {
+        SC_TRY(sc_image_ref(&s->mask, &f->hole));
+    } else {
+        SC_TRY(sc_image_new(n->c->pools, &s->mask, (int)f->hole.t.dim[0], (int)f->hole.t.dim[1], 1));
+        make_mask(n->c->x, sc_crop(s->mask.t, s->active), sc_crop(s->picture.t, s->active),
+                  sc_crop(f->disp_right.t, s->active), sc_crop(s->hole.t, s->active));
+    }
     sc_image_unref(&f->disp_right); /* nobody after this stage wants it */
     SC_TRY(sc_exec_wait(n->c->x));
     ret = 0;
@@ -138,6 +152,20 @@ static void composite(sc_exec *x, const slot *s, sc_tensor drawn, float share)
     sc_pop(x, m);
 }
 
+/* The right eye is what was drawn, in 8 bits, as the reference writes it and hands it to its next window. */
+static void replace(sc_exec *x, const slot *s, sc_tensor drawn)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor scaled = sc_new(x, SC_F32, drawn.ndim, drawn.dim);
+    const sc_tensor codes = sc_new(x, SC_U8, drawn.ndim, drawn.dim);
+
+    sc_axpby_into(x, scaled, 255, drawn, 0, SC_NONE, SC_ACT_NONE);
+    sc_copy_into(x, codes, scaled);
+    sc_copy_into(x, scaled, codes);
+    sc_axpby_into(x, sc_crop(s->picture.t, s->active), 1 / 255.0f, scaled, 0, SC_NONE, SC_ACT_NONE);
+    sc_pop(x, m);
+}
+
 static int sketch_slot(net *n, int i, const slot *s)
 {
     const int h = (int)s->hole.t.dim[0], w = (int)s->hole.t.dim[1];
@@ -156,16 +184,25 @@ fail:
     return ret;
 }
 
-/* Draws the window that ends with the last slot. */
+/* Where the window begins that ends with the last slot. A shot's last one is moved back over what is done, to
+ * have as many frames as a window has new ones; the reference's may then share as little as one frame with
+ * what is done, others never less than usual. */
+static int begin_of(const net *n)
+{
+    const int step = n->window - n->overlap, usual = n->done - n->overlap, last = SC_MAX(n->count - step, 0);
+
+    if (!n->done)
+        return 0;
+    return n->way->cross_fade || n->count == n->done + step ? SC_MIN(usual, last) : last;
+}
+
+/* Draws the window that ends with the last slot. A shot of up to `overlap` frames, which crashes the
+ * reference, is padded by its last one. */
 static int draw(net *n)
 {
-    const int step = n->window - n->overlap;
-    /* A shot's last window is moved back over what is done, to have as many frames as a window has new ones,
-     * like the reference's, which may then share as little as one frame; here never less than usual. A shot
-     * of up to `overlap` frames, which crashes the reference, is padded by its last one. */
-    const int begin = n->done ? SC_MIN(n->done - n->overlap, SC_MAX(n->count - step, 0)) : 0;
+    const int begin = begin_of(n);
     const int real = n->count - begin, count = SC_MIN(SC_MAX(real, n->overlap + 1), n->window);
-    const int fade = SC_MIN(n->overlap, n->done - begin);
+    const int fade = n->way->cross_fade ? SC_MIN(n->overlap, n->done - begin) : 0;
     int ret;
 
     for (int i = 0; i < count; i++)
@@ -175,8 +212,14 @@ static int draw(net *n)
         slot *s = &n->slot[begin + i];
         const int k = begin + i - (n->done - fade);
 
+        sc_dump(n->c->x, n->c, n->sketch[i].out, "inpaint.decoded.%06lld", (long long)s->number);
         SC_TRY(sc_inpaint_own(n->c, &s->picture));
-        composite(n->c->x, s, n->sketch[i].out, k < fade ? sc_fade(k, fade) : 1);
+        if (n->way->whole)
+            replace(n->c->x, s, n->sketch[i].out);
+        else
+            composite(n->c->x, s, n->sketch[i].out, k < fade ? sc_fade(k, fade) : 1);
+        sc_dump(n->c->x, n->c, sc_crop(s->picture.t, s->active), "inpaint.frame.%06lld",
+                (long long)s->number);
     }
     ret = 0;
 fail:
@@ -243,6 +286,8 @@ static void measure(sc_exec *x, void *arg)
     make_mask(x, grey, rgb, grey, grey);
     redraw(x, n, n->window);
     composite(x, &s, rgb, 1);
+    replace(x, &s, rgb);
+    sc_dump(x, n->c, sc_slice(rgb, 1, 0, w - 1), "%s", ""); /* a part of a picture */
 }
 
 static int net_fit(sc_stage *stage)
@@ -277,6 +322,7 @@ int sc_inpaint_net_open(sc_stage **s, const sc_context *c, sc_stage *from, const
     *n = (net){
         .stage = { .next = net_next, .close = net_close, .name = "inpaint", .from = from, .fit = net_fit },
         .c = c,
+        .way = sc_fidelity_of(c->set),
         .window = c->plan.inpaint_window
     };
     n->slot = calloc(2 * (size_t)n->window, sizeof(*n->slot));

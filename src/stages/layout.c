@@ -39,6 +39,18 @@ static int half(int size)
     return FFALIGN((size + 1) / 2, 2);
 }
 
+sc_video_info sc_shown(const sc_settings *set, const sc_video_info *v)
+{
+    enum { CROP = 128 }; /* inpainting_inference.py; smaller pictures, of which it makes nothing, stay */
+    sc_video_info shown = *v;
+
+    if (set->crop && v->width >= CROP && v->height >= CROP) {
+        shown.width -= v->width % CROP;
+        shown.height -= v->height % CROP;
+    }
+    return shown;
+}
+
 void sc_layout_size(const sc_output *o, const sc_video_info *v, int *w, int *h, AVRational *sar)
 {
     const sc_grid *s = &sc_grids[o->layout];
@@ -177,6 +189,20 @@ fail:
     return ret;
 }
 
+/* Views of as much of a frame's pictures as is shown. */
+static sc_frame crop(const layout *l, const sc_frame *f)
+{
+    const sc_video_info shown = sc_shown(l->c->set, l->c->video);
+    const sc_rect r = { 0, 0, shown.width, shown.height };
+    sc_frame part = *f;
+    sc_tensor *const pictures[] = { &part.left.t, &part.right.t, &part.made_left.t, &part.disp.t };
+
+    for (int i = 0; i < SC_COUNT(pictures); i++)
+        if (pictures[i]->ndim)
+            *pictures[i] = sc_crop(*pictures[i], r);
+    return part;
+}
+
 /* Puts the next frame on its way. Its images are not kept until it is there: whoever gets their memory writes
  * to it later, in the order of the stream. */
 static int begin(layout *l)
@@ -185,8 +211,9 @@ static int begin(layout *l)
     int ret;
 
     SC_TRY(sc_stage_next(l->stage.from, &f));
+    const sc_frame part = crop(l, &f);
     for (int i = 0; i < l->c->set->outputs; i++)
-        SC_TRY(lay_out(l, &l->picture[i], &f, &f.stereo[i]));
+        SC_TRY(lay_out(l, &l->picture[i], &part, &f.stereo[i]));
     if (l->sidecar)
         SC_TRY(export_disparity(l, &f, &f.sidecar));
     l->mark = sc_exec_mark(l->c->x);
@@ -232,12 +259,12 @@ static void measure(sc_exec *x, void *arg)
     const sc_frame f = { .left = image,
                          .right = image,
                          .disp = { .t = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1)) } };
-
+    const sc_frame part = crop(l, &f);
     const sc_mark m = sc_push(x);
 
     for (int k = 0; k < l->c->set->outputs; k++)
         for (int i = 0; i < 2 && l->picture[k].part[i] != SC_PART_NONE; i++) {
-            draw(x, l->picture[k].eye, l->c->video, &f, l->picture[k].part[i], l->picture[k].sphere);
+            draw(x, l->picture[k].eye, l->c->video, &part, l->picture[k].part[i], l->picture[k].sphere);
             sc_pop(x, m);
         }
     if (l->sidecar)
@@ -258,18 +285,19 @@ static void layout_close(sc_stage *stage)
 
 static int open_picture(picture *p, const sc_context *c, const sc_output *o, enum AVPixelFormat format)
 {
+    const sc_video_info shown = sc_shown(c->set, c->video);
     AVRational sar;
     int ret;
 
     p->grid = &sc_grids[o->layout];
     p->part = sc_arrange_parts(o->layout);
     p->format = format;
-    sc_layout_size(o, c->video, &p->width, &p->height, &sar);
+    sc_layout_size(o, &shown, &p->width, &p->height, &sar);
     SC_TRY(sc_shape_new(&p->eye, format, p->width / p->grid->columns, p->height / p->grid->rows));
     sc_writer_eyes(o->layout, format, &p->width, &p->height, &p->pitch_x, &p->pitch_y);
     p->height *= p->grid->frames; /* the writer takes them apart */
     if (p->grid->sphere)
-        SC_TRY(sc_sphere_open(&p->sphere, c, o->fov));
+        SC_TRY(sc_sphere_open(&p->sphere, c, &shown, o->fov));
 fail:
     return ret;
 }

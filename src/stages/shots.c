@@ -273,6 +273,21 @@ fail:
     return ret;
 }
 
+/* The published scripts know no shots and no bars. */
+static int shotless_next(sc_stage *stage, sc_frame *out)
+{
+    shots *s = (shots *)stage;
+    int ret;
+
+    SC_TRY(sc_stage_next(stage->from, out));
+    out->flags = s->next++ ? out->flags & ~(unsigned)SC_FRAME_CUT : out->flags | SC_FRAME_CUT;
+    out->active = (sc_rect){ 0, 0, s->cols.end, s->rows.end };
+    stage->shots = 1;
+    return 0;
+fail:
+    return ret;
+}
+
 static void shots_close(sc_stage *stage)
 {
     shots *s = (shots *)stage;
@@ -305,7 +320,10 @@ int sc_shots_open(sc_stage **out, const sc_context *c, sc_stage *from)
 
     if (!s)
         return -ENOMEM;
-    s->stage = (sc_stage){ .next = shots_next, .close = shots_close, .name = "shots", .from = from };
+    s->stage = (sc_stage){ .next = sc_fidelity_of(c->set)->shots ? shots_next : shotless_next,
+                           .close = shots_close,
+                           .name = "shots",
+                           .from = from };
     s->c = c;
     s->rows.end = h;
     s->cols.end = w;

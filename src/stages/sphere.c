@@ -89,9 +89,8 @@ fail:
     return ret;
 }
 
-int sc_sphere_open(sc_sphere **out, const sc_context *c, double fov)
+int sc_sphere_open(sc_sphere **out, const sc_context *c, const sc_video_info *v, double fov)
 {
-    const sc_video_info *v = c->video;
     sc_sphere *s = calloc(1, sizeof(*s));
     int ret;
 

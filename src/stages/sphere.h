@@ -13,10 +13,11 @@ int sc_sphere_size(const sc_video_info *v, double fov);
 enum { SC_SPHERE_FOV = 90 };
 
 typedef struct sc_sphere sc_sphere;
-int sc_sphere_open(sc_sphere **s, const sc_context *c, double fov);
+/* v: c's, of the picture's size. */
+int sc_sphere_open(sc_sphere **s, const sc_context *c, const sc_video_info *v, double fov);
 void sc_sphere_close(sc_sphere **s); /* *s may be NULL */
 
-/* A picture [H,W,3] of the source's size as [n,n,3], strided; black where the picture does not reach. */
+/* A picture [H,W,3] as [n,n,3], strided; black where the picture does not reach. */
 sc_tensor sc_sphere_project(sc_exec *x, const sc_sphere *s, sc_tensor picture);
 
 #endif

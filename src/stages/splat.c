@@ -1,11 +1,13 @@
+#include <math.h>
 #include <stdlib.h>
 
-#include "stages.h"
+#include "parity.h"
 #include "../ops.h"
 
 typedef struct splat {
     sc_stage stage;
     const sc_context *c;
+    int64_t frames;
     sc_image one; /* [1,1,1] of 1: what a constant is made of on a device */
 } splat;
 
@@ -60,17 +62,22 @@ static void warp(sc_exec *x, const splat *s, const sc_frame *f)
     const sc_tensor disp = sc_crop(f->disp.t, f->active);
     const double share = set->synthetic_view == SC_VIEW_BOTH ? 0.5 : 1;
     const float scale = (float)(share * set->max_disparity / 100 * f->active.w);
+    const bool plain = sc_fidelity_of(set)->plain_splat;
     const sc_tensor px = sc_new(x, SC_F32, 3, disp.dim);
 
     if (f->active.w < f->left.t.dim[1] || f->active.h < f->left.t.dim[0])
         warp_bars(x, s, f);
-    sc_axpby_into(x, px, scale, disp, -scale * (float)set->convergence, ones(s, disp), SC_ACT_NONE);
+    /* In two steps, which round as the script's (2 d - 1) 20 does. */
+    sc_axpby_into(x, px, 1, disp, -(float)set->convergence, ones(s, disp), SC_ACT_NONE);
+    sc_axpby_into(x, px, scale, px, 0, SC_NONE, SC_ACT_NONE);
     sc_splat_into(x, &(sc_splat_args){
                          .right = sc_crop(f->right.t, f->active),
                          .hole = sc_crop(f->hole.t, f->active),
                          .disp_right = sc_crop(f->disp_right.t, f->active),
                          .left = sc_crop(f->left.t, f->active),
-                         .disp = sharpen_edges(x, px),
+                         .disp = plain ? px : sharpen_edges(x, px),
+                         .reference = plain,
+                         .sharpness = log2f(1.414f), /* as the script spells the root of 2 */
                          /* Beside a slanted surface of up to one pixel of disparity a pixel: a snapped edge
                           * may stand out from its own surface by the threshold, and must not tear off it. */
                          .stretch = 2 + edge_threshold(f->active.w),
@@ -92,6 +99,9 @@ static int splat_next(sc_stage *stage, sc_frame *out)
     SC_TRY(sc_image_new(c->pools, &out->hole, h, w, 1));
     SC_TRY(sc_image_new(c->pools, &out->disp_right, h, w, 1));
     warp(c->x, s, out);
+    sc_dump(c->x, c, out->disp.t, "depth.final.%06lld", (long long)s->frames);
+    sc_dump(c->x, c, out->right.t, "splat.right.%06lld", (long long)s->frames);
+    sc_dump(c->x, c, out->hole.t, "splat.hole.%06lld", (long long)s->frames++);
     SC_TRY(sc_exec_wait(c->x));
     return 0;
 fail:

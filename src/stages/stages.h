@@ -4,6 +4,7 @@
 
 #include "frame.h"
 #include "../budget.h"
+#include "../fidelity.h"
 #include "../video/reader.h"
 #include "../video/writer.h"
 
@@ -19,6 +20,7 @@ typedef struct sc_context {
     sc_plan plan;               /* how much of them, and of the film, is on the device at a time */
     struct sc_pager *pager;     /* where the plan streams weights, else NULL */
     struct sc_library *library; /* networks that stages share */
+    struct sc_parity *parity;   /* NULL, or what is given and recorded to compare programs */
     struct sc_gauge *gauge;     /* NULL, or where the depth and holes of every shot are noted */
     sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */
 } sc_context;
@@ -64,7 +66,9 @@ int sc_mirror_open(sc_stage **s, const sc_context *c, sc_stage *from, bool back)
 int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from, /* -> stereo, sidecar     */
                    const enum AVPixelFormat *format);                 /* of each output's */
 
-/* The laid-out size and sample aspect for a source, before anything is opened. */
+/* What is shown of a source's picture: all, or with --crop as much as StereoCrafter's script leaves. */
+sc_video_info sc_shown(const sc_settings *set, const sc_video_info *v);
+/* The laid-out size and sample aspect for a picture of v's size, before anything is opened. */
 void sc_layout_size(const sc_output *o, const sc_video_info *v, int *w, int *h, AVRational *sar);
 
 /* Colour match (match.c), used by inpaint. A network renders the whole right eye, so what it makes of the

@@ -16,7 +16,9 @@
 /* a near square that moves over a far wall: no part of the picture is half seen but the square's edge */
 #define SQUARE "geq=lum='65535*between(X,24+N,55+N)*between(Y,20,59)'"
 /* chunks of 6 frames, 2 carried over: each shot of 10 takes two of them and a moved-back third */
-#define DRAW  "--models @models --inpaint network --inpaint-window 6 --inpaint-overlap 2 --inpaint-steps 1 "
+#define DRAW "--models @models --inpaint network --inpaint-window 6 --inpaint-overlap 2 --inpaint-steps 1 "
+#define LETTER                                                                                               \
+    "--fidelity reference -y -c:v ffv1 --threads 1 --models @models --depth-steps 1 --inpaint-steps 1 "
 #define LEFT  "crop=iw/2:ih:0:0"
 #define RIGHT "crop=iw/2:ih:iw/2:0,format=gbrp"
 
@@ -152,6 +154,33 @@ static void test_depth_network_too(void **state)
     film_free(&left);
 }
 
+/* To the letter, of films of every length that the scripts fail at too; cropped, and not. */
+static void test_fidelities(void **state)
+{
+    const bench *b = *state;
+    const sc_scene room = { .width = 160, .height = 130, .frames = 4, .seed = 5 };
+
+    for (int frames = 1; frames <= 4; frames++) {
+        film_render(b, "film.mkv", &room, 0, frames, "format=yuv444p", false);
+        for (int crop = 0; crop < 2; crop++) {
+            convert(b, "letter.mkv", crop ? LETTER "--crop" : LETTER);
+            film f = film_read(b, "letter.mkv", NULL);
+            assert_int_equal(f.count, frames);
+            assert_int_equal(f.frame[0]->width, crop ? 256 : 320);
+            assert_int_equal(f.frame[0]->height, crop ? 128 : 130);
+            film_free(&f);
+        }
+    }
+    film source = film_read(b, "film.mkv", "crop=128:128:0:0"), left = film_read(b, "letter.mkv", LEFT);
+    assert_true(film_same(&source, &left));
+    film_free(&source);
+    film_free(&left);
+    render(b, 97, 81);
+    convert(b, "holes.mkv", DEPTH "--inpaint none");
+    convert(b, "fast.mkv", DEPTH DRAW "--fidelity fast");
+    check_film(b, "fast.mkv");
+}
+
 static void test_wrong_use(void **state)
 {
     const bench *b = *state;
@@ -162,6 +191,8 @@ static void test_wrong_use(void **state)
         film_convert(b, "film.mkv", "none.mkv", DEPTH "--inpaint network --models @", WEIGHTS_MISSING),
         WEIGHTS_MISSING);
     assert_int_equal(film_convert(b, "film.mkv", "none.mkv", DEPTH DRAW "--inpaint-overlap 6", USAGE), USAGE);
+    assert_int_equal(film_convert(b, "film.mkv", "none.mkv", DEPTH DRAW "--noise @film.mkv", WEIGHTS_MISSING),
+                     WEIGHTS_MISSING);
 }
 
 int main(int argc, char **argv)
@@ -173,9 +204,8 @@ int main(int argc, char **argv)
     bench b = { .program = argv[1], .folder = argv[2] };
     av_log_set_level(AV_LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(test_inpainting, &b),
-        cmocka_unit_test_prestate(test_tiles, &b),
-        cmocka_unit_test_prestate(test_depth_network_too, &b),
+        cmocka_unit_test_prestate(test_inpainting, &b),        cmocka_unit_test_prestate(test_tiles, &b),
+        cmocka_unit_test_prestate(test_depth_network_too, &b), cmocka_unit_test_prestate(test_fidelities, &b),
         cmocka_unit_test_prestate(test_wrong_use, &b),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

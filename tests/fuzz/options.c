@@ -47,8 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     expect(o.help || o.version || o.info || o.print_config || o.bench ||
            (o.set.input && (o.set.output[0].path || o.set.output[0].format == SC_FORMAT_NULL)));
-    expect(o.set.max_disparity >= 0 && o.set.max_disparity <= 10 && o.set.convergence >= 0 &&
-           o.set.convergence <= 1);
+    expect((o.set.max_disparity >= 0 || o.set.fidelity == SC_FIDELITY_REFERENCE) &&
+           o.set.max_disparity <= 10 && o.set.convergence >= 0 && o.set.convergence <= 1);
     expect(o.set.start >= 0 && o.set.inpaint_tile % 64 == 0);
     expect(o.set.outputs >= 1 && o.set.outputs <= SC_MAX_OUTPUTS);
     for (int i = 0; i < o.set.outputs; i++)

@@ -54,10 +54,16 @@ static void defaults(void **state)
     assert_true(s.end < 0 && s.duration < 0 && s.start == 0);
     assert_int_equal(s.log.level, SC_LOG_INFO);
     /* Every default lies in its own range, and names are unique. */
+    sc_options_default(&o);
     for (int i = 0; i < sc_option_count; i++) {
         const sc_option *r = &sc_option_table[i];
-        if (r->type <= SC_REAL)
-            assert_true(r->def >= r->min && r->def <= r->max && (!r->step || !((int)r->def % r->step)));
+        if (r->type <= SC_REAL) {
+            const void *m = sc_option_member(r, &o, &o.set.output[0]);
+            const double v = r->type == SC_REAL   ? *(const double *)m
+                             : r->type == SC_LONG ? (double)*(const int64_t *)m
+                                                  : *(const int *)m;
+            assert_true(v >= r->min && v <= r->max && (!r->step || !((int)v % r->step)));
+        }
         assert_non_null(r->help);
         for (int k = 0; k < i; k++)
             assert_string_not_equal(r->name, sc_option_table[k].name);
@@ -145,6 +151,25 @@ static void mistakes(void **state)
     expect_error("a b -t 0", "-t: nothing would be converted");
     expect_error("a b --depth-window 10", "--depth-overlap: 25 is not less than --depth-window, 10");
     expect_error("a b --inpaint-overlap 23", "--inpaint-overlap: 23 is not less than --inpaint-window, 23");
+}
+
+/* What is given goes before what a fidelity stands for, in any order. */
+static void fidelity(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("a b --fidelity reference"), 0);
+    assert_true(o.set.fidelity == SC_FIDELITY_REFERENCE && o.set.depth_steps == 8 &&
+                o.set.depth_guidance == 1.2 && o.set.depth_window == 70 && o.set.convergence == 0.5 &&
+                o.set.max_disparity == -40 && !o.set.match);
+    assert_int_equal(parse("a b --depth-steps 3 --match --fidelity=reference --max-disparity 2"), 0);
+    assert_true(o.set.fidelity == SC_FIDELITY_REFERENCE && o.set.depth_steps == 3 && o.set.match == 1 &&
+                o.set.max_disparity == 2 && o.set.depth_guidance == 1.2);
+    assert_int_equal(parse("a b --fidelity fast"), 0);
+    assert_true(o.set.inpaint_guidance == 1 && o.set.depth_steps == 5 && o.set.max_disparity == 2.5);
+    assert_int_equal(parse("a b --fidelity reference --fidelity default"), 0);
+    assert_true(o.set.fidelity == SC_FIDELITY_DEFAULT && o.set.depth_steps == 5);
+    expect_error("a b --fidelity best", "--fidelity: \"best\" is not one of default, reference, fast");
+    expect_error("a b --fidelity", "--fidelity: a value is missing");
 }
 
 /* Both ends of every numeric row are taken, and a step beyond them is not. */
@@ -376,10 +401,11 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),        cmocka_unit_test(values),   cmocka_unit_test(mistakes),
-        cmocka_unit_test(ranges),          cmocka_unit_test(times),    cmocka_unit_test(sizes),
-        cmocka_unit_test(decimals),        cmocka_unit_test(outputs),  cmocka_unit_test(several_inputs),
-        cmocka_unit_test(several_outputs), cmocka_unit_test(printing), cmocka_unit_test(help),
+        cmocka_unit_test(defaults),       cmocka_unit_test(values),          cmocka_unit_test(mistakes),
+        cmocka_unit_test(fidelity),       cmocka_unit_test(ranges),          cmocka_unit_test(times),
+        cmocka_unit_test(sizes),          cmocka_unit_test(decimals),        cmocka_unit_test(outputs),
+        cmocka_unit_test(several_inputs), cmocka_unit_test(several_outputs), cmocka_unit_test(printing),
+        cmocka_unit_test(help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
