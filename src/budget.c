@@ -5,16 +5,22 @@
 #include <string.h>
 
 /* In this order they are given up. */
-enum knob { WEIGHTS, DECODE, TILE, DEPTH_WINDOW, INPAINT_WINDOW, KNOBS };
+enum knob { WEIGHTS, DECODE, TILE, DEPTH_WINDOW, INPAINT_WINDOW, VAE, KNOBS };
 
 /* The UNets compute for longer than their weights take to come: nearly nothing is lost. The image encoder,
  * run once a frame, is the only one that waits for most of its weights. */
 static const sc_net streamed[] = { SC_NET_INPAINT_UNET, SC_NET_DEPTH_UNET, SC_NET_VAE, SC_NET_CLIP };
 
-/* Steps of each knob; all but WEIGHTS and DECODE take a quarter off at each, down to the least that is of
- * use. */
+/* Of --reconstruct. Smaller tiles change the result, shorter slices cost time. */
+static const struct {
+    int tile, slice; /* 0: as asked for */
+} passages[] = { { 0, 0 }, { 1536, 0 }, { 1024, 0 }, { 768, 0 }, { 512, 0 }, { 384, 8 }, { 256, 4 } };
+
+/* Steps of each knob; WEIGHTS, DECODE and VAE apart they take a quarter off at each, down to the least that
+ * is of use. */
 static const int steps[KNOBS] = {
-    [WEIGHTS] = SC_COUNT(streamed), [DECODE] = 3, [TILE] = 5, [DEPTH_WINDOW] = 9, [INPAINT_WINDOW] = 4
+    [WEIGHTS] = SC_COUNT(streamed), [DECODE] = 3, [TILE] = 5, [DEPTH_WINDOW] = 9, [INPAINT_WINDOW] = 4,
+    [VAE] = SC_COUNT(passages) - 1
 };
 enum { LEAST_TILE = 256, LEAST_WINDOW = 8, TILE_STEP = 64 };
 
@@ -32,6 +38,8 @@ sc_plan sc_plan_of(const sc_settings *set)
         .tile = set->inpaint_tile,
         .depth_decode = 8,   /* as DepthCrafter has it */
         .inpaint_decode = 2, /* as StereoCrafter has it */
+        .vae_tile = set->vae_tile,
+        .vae_slice = set->vae_slice,
     };
 }
 
@@ -44,6 +52,12 @@ static int shrink(int n, int level, int least)
 static int shrink_overlap(int overlap, int window, int of)
 {
     return window < of ? SC_MIN(overlap, SC_MAX(overlap * window / of, SC_MIN(overlap, 1))) : overlap;
+}
+
+/* The smaller of two, 0 being the largest. */
+static int least(int a, int b)
+{
+    return a && b ? SC_MIN(a, b) : a + b;
 }
 
 static sc_plan plan_at(const sc_plan *best, const int level[KNOBS])
@@ -60,6 +74,8 @@ static sc_plan plan_at(const sc_plan *best, const int level[KNOBS])
     p.depth_overlap = shrink_overlap(best->depth_overlap, p.depth_window, best->depth_window);
     p.inpaint_window = shrink(best->inpaint_window, level[INPAINT_WINDOW], LEAST_WINDOW);
     p.inpaint_overlap = shrink_overlap(best->inpaint_overlap, p.inpaint_window, best->inpaint_window);
+    p.vae_tile = least(best->vae_tile, passages[level[VAE]].tile);
+    p.vae_slice = least(best->vae_slice, passages[level[VAE]].slice);
     return p;
 }
 
@@ -139,4 +155,6 @@ void sc_plan_describe(char *out, size_t size, const sc_plan *p, const sc_plan *b
         add(out, size, "depth windows of %d frames", p->depth_window);
     if (p->inpaint_window < best->inpaint_window)
         add(out, size, "inpainting windows of %d", p->inpaint_window);
+    if (p->vae_tile != best->vae_tile)
+        add(out, size, "pictures in tiles of up to %d", p->vae_tile);
 }

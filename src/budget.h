@@ -15,6 +15,7 @@ typedef struct sc_plan {
     int inpaint_window, inpaint_overlap; /* frames */
     int tile;                            /* pixels, a multiple of 64 */
     int depth_decode, inpaint_decode;    /* frames that the VAE decodes together: its result depends on it */
+    int vae_tile, vae_slice; /* pixels, 0: whole pictures; frames: of what --reconstruct passes at a time */
 } sc_plan;
 
 typedef struct sc_needs {           /* bytes; zeroed where a network is not used */

@@ -10,6 +10,7 @@
 #include "comfort.h"
 #include "nets/builtin.h"
 #include "pager.h"
+#include "stages/score.h"
 #include "stats.h"
 #include "stages/parity.h"
 #include "stages/published.h"
@@ -31,6 +32,7 @@ struct sc_converter {
     sc_library library;
     sc_parity *parity;
     sc_gauge gauge;
+    sc_score score;
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
     int writers;
@@ -305,9 +307,10 @@ static int64_t make_plan(sc_converter *c, size_t budget, const enum AVPixelForma
         return sc_fail(
             &c->log, SC_ERR_DEVICE, "memory",
             "%.2f GiB of %s are not enough: the least that this film can be converted with is %.2f (--vram "
-            "%.1fG); smaller are --model builtin and a smaller film",
+            "%.1fG); smaller are %sa smaller film",
             gib((int64_t)budget) + driver, c->dev->name, gib(bytes) + driver,
-            ceil(10 * (gib(bytes) + driver)) / 10);
+            ceil(10 * (gib(bytes) + driver)) / 10,
+            c->set.reconstruct ? "another --precision and " : "--model builtin and ");
     sc_plan_describe(text, sizeof(text), &plan, &best);
     if (c->dev->memory)
         sc_log(&c->log, SC_LOG_INFO, "memory", "%.2f of %.2f GiB: %s", gib(bytes) + driver,
@@ -421,13 +424,16 @@ static int open_all(sc_converter *c)
     c->ctx.parity = c->parity;
     for (int i = 0; i < s->outputs; i++)
         SC_TRY(open_output(c, i, &format[i]));
-    sc_comfort_plan(s, &c->log);
+    if (!s->reconstruct)
+        sc_comfort_plan(s, &c->log);
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
     c->ctx.library = &c->library;
+    c->ctx.score = &c->score;
     if (s->stats || s->viewer != SC_VIEWER_NONE)
         c->ctx.gauge = &c->gauge;
-    SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
+    if (!s->reconstruct)
+        SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
     if (s->cache)
         SC_TRY(use_cache(c));
     if (s->export_depth && !s->dry_run)
@@ -446,6 +452,10 @@ int sc_open(sc_converter **out, const sc_settings *s)
     if (!c)
         return -ENOMEM;
     c->set = *s;
+    for (int i = 0; s->reconstruct && i < SC_MAX_OUTPUTS; i++) { /* one picture: the left eye */
+        c->set.output[i].layout = SC_LAYOUT_LEFT;
+        c->set.output[i].stereo_tags = 0;
+    }
     c->log = (sc_logger){ .write = s->log.write ? write_line : NULL, .opaque = c, .level = s->log.level };
     atomic_init(&c->cancelled, false);
     pthread_mutex_init(&c->log_lock, NULL);
@@ -543,9 +553,11 @@ int sc_run(sc_converter *c)
     c->progress.seconds = sc_now() - c->began;
     if (ret >= 0)
         sc_stats_log(&c->progress, c->dev, discards(&c->set) ? NULL : c->codec, c->encode_seconds, &c->log);
+    if (ret >= 0 && c->set.reconstruct)
+        sc_stats_log_score(&c->score, &c->log);
     if (ret >= 0 && c->set.stats)
-        ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->log);
-    if (ret >= 0)
+        ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->score, &c->log);
+    if (ret >= 0 && !c->set.reconstruct)
         ret = sc_comfort_check(&c->set, &c->gauge, &c->log);
     if (c->set.progress)
         c->set.progress(c->set.progress_opaque, &c->progress);
@@ -575,6 +587,7 @@ void sc_close(sc_converter **cp)
     sc_exec_close(&c->exec);
     sc_gauge_clear(&c->gauge);
     sc_parity_close(&c->parity);
+    sc_score_clear(&c->score);
     sc_device_close(&c->dev);
     pthread_mutex_destroy(&c->log_lock);
     pthread_mutex_destroy(&c->progress_lock);

@@ -1,5 +1,5 @@
-/* What --fidelity decides: the published scripts to the letter, the same networks with what their users complain
- * about repaired, or sooner. */
+/* What --fidelity decides: the published scripts to the letter, the same networks with what their users
+ * complain about repaired, or sooner. */
 #ifndef SC_FIDELITY_H
 #define SC_FIDELITY_H
 
@@ -15,13 +15,13 @@ typedef struct sc_fidelity_row {
     double max_disparity, convergence;
     /* Ways that are no option. */
     bool shots;       /* cuts end windows, and black bars are left out */
-    bool plain_splat; /* the published forward warp of the depth as it is; else edges are sharpened, and surfaces
-                         have a depth test */
-    bool plain_mask;  /* all of the splat's holes, seen at every eighth pixel; else the built-in tier's mask, of
-                         which no hole gets lost */
-    bool whole;       /* the right eye is all the network's picture, in 8 bits; else that is laid into the holes */
-    bool cross_fade;  /* chunks are; else the first picture of a frame stays */
-    int few_steps;    /* of tiles with few holes; 0 = as of others */
+    bool plain_splat; /* the published forward warp of the depth as it is; else edges are sharpened, and
+                         surfaces have a depth test */
+    bool plain_mask;  /* all of the splat's holes, seen at every eighth pixel; else the built-in tier's mask,
+                         of  which no hole gets lost */
+    bool whole; /* the right eye is all the network's picture, in 8 bits; else that is laid into the holes */
+    bool cross_fade; /* chunks are; else the first picture of a frame stays */
+    int few_steps;   /* of tiles with few holes; 0 = as of others */
 } sc_fidelity_row;
 
 /* A tile has few holes where they are less than this share of it: bands of 10 pixels in one of 1024, what is

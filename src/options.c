@@ -58,8 +58,9 @@ static const char *const levels[] = { "error", "warning", "info", "debug", NULL 
 #define IN(member)  OF(set.member)
 #define OUT(member) .per_output = true, .offset = offsetof(sc_output, member)
 
-/* clang-format off: a row stays a row. Where fidelity.c has a default, there is none here. The seed is that of
+/* Where fidelity.c has a default, there is none here. The seed is that of
  * DepthCrafter run.py. */
+/* clang-format off */
 const sc_option sc_option_table[] = {
     { .name = "--input",
       .alias = "-i",
@@ -141,6 +142,20 @@ const sc_option sc_option_table[] = {
       .max = 1e12,
       .unit = "frames",
       .help = "convert so many frames; 0 = all" },
+
+    { .name = "--reconstruct", .type = SC_BOOL, .group = FILES, IN(reconstruct),
+      .help = "make nothing stereo: pass the film through --vae and back, at its --precision, and say in PSNR "
+              "and SSIM what that cost" },
+    { .name = "--vae", .type = SC_TEXT, .group = FILES, IN(vae), .unit = "FILE",
+      .help = "of --reconstruct and --bench: the causal 3-D video VAE or Stable Video Diffusion's, as "
+              "safetensors or GGUF, or its folder" },
+    { .name = "--vae-tile", .type = SC_INT, .group = FILES, IN(vae_tile), .max = 8192, .step = 64,
+      .full = true, .unit = "pixels",
+      .help = "longest side of what passes it at once, an eighth of which is shared with the next; 0 = whole "
+              "pictures if they fit" },
+    { .name = "--vae-slice", .type = SC_INT, .group = FILES, IN(vae_slice), .max = 1000,
+      .full = true, .unit = "frames",
+      .help = "frames that pass it together: the causal one's result does not change, SVD's does; 0 = chosen" },
 
     { .name = "--layout",
       .type = SC_CHOICE,

@@ -31,6 +31,8 @@ static const char *suffix_of(const sc_options *o, int layout)
 {
     if (o->naming == SC_NAMING_NONE)
         return "";
+    if (o->set.reconstruct)
+        return "_reconstructed";
     return o->naming == SC_NAMING_PLEX && suffixes[layout].plex ? suffixes[layout].plex
                                                                 : suffixes[layout].iw3;
 }
@@ -439,6 +441,13 @@ static int check_together(const sc_settings *s, char *error, size_t size)
     if (s->cache && (s->depth_file || s->export_depth))
         return complain(error, size, "--cache and %s exclude each other",
                         s->depth_file ? "--depth" : "--export-depth");
+    if (s->reconstruct && !s->vae)
+        return complain(error, size, "--reconstruct: by which network? --vae names its file");
+    if (s->reconstruct && (s->depth_file || s->export_depth || s->cache))
+        return complain(error, size, "--reconstruct makes no depth: %s does not go with it",
+                        s->depth_file     ? "--depth"
+                        : s->export_depth ? "--export-depth"
+                                          : "--cache");
     if (s->max_parallax > 0 && s->viewer == SC_VIEWER_NONE)
         return complain(error, size, "--max-parallax: for whom? --viewer says it");
     if (sc_is_pipe(s->input) && sc_is_pipe(s->depth_file))

@@ -59,8 +59,39 @@ static void add_shot(cJSON *rows, const sc_gauge_shot *shot)
     cJSON_AddItemToArray(rows, row);
 }
 
+void sc_stats_log_score(const sc_score *score, const sc_logger *log)
+{
+    const sc_score_frame mean = sc_score_mean(score);
+
+    sc_log(log, SC_LOG_INFO, "vae",
+           "PSNR %.2f dB and SSIM %.4f over %lld frames, of RGB before it is encoded",
+           sc_score_psnr(mean.mse), mean.ssim, (long long)score->frames);
+}
+
+/* What is no number, or infinite, becomes null. */
+static void add_score(cJSON *json, const sc_score_frame *f)
+{
+    cJSON_AddNumberToObject(json, "psnr", sc_score_psnr(f->mse));
+    cJSON_AddNumberToObject(json, "ssim", f->ssim);
+}
+
+static void add_scores(cJSON *json, const sc_score *score)
+{
+    cJSON *mean = cJSON_AddObjectToObject(json, "reconstruction"),
+          *rows = cJSON_AddArrayToObject(mean, "frames");
+    const sc_score_frame of_all = sc_score_mean(score);
+
+    add_score(mean, &of_all);
+    for (int64_t i = 0; i < score->frames; i++) {
+        cJSON *row = cJSON_CreateObject();
+
+        add_score(row, &score->frame[i]);
+        cJSON_AddItemToArray(rows, row);
+    }
+}
+
 int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
-                   const sc_logger *log)
+                   const sc_score *score, const sc_logger *log)
 {
     cJSON *json = cJSON_CreateObject(), *source, *shares, *shots;
     int ret;
@@ -78,9 +109,13 @@ int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progre
     shares = cJSON_AddObjectToObject(json, "share");
     for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
         cJSON_AddNumberToObject(shares, p->stage_name[i], p->share[i]);
-    shots = cJSON_AddArrayToObject(json, "shots");
-    for (int i = 0; i < g->shots; i++)
-        add_shot(shots, &g->shot[i]);
+    if (s->reconstruct) {
+        add_scores(json, score);
+    } else {
+        shots = cJSON_AddArrayToObject(json, "shots");
+        for (int i = 0; i < g->shots; i++)
+            add_shot(shots, &g->shot[i]);
+    }
     ret = sc_json_write(s->stats, json, log);
     cJSON_Delete(json);
     return ret;

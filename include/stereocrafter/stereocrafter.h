@@ -123,6 +123,11 @@ typedef struct sc_settings {
     int overwrite;                    /* sc_overwrite */
     int dry_run;                      /* sc_run() logs the plan and converts nothing */
 
+    int reconstruct; /* 1: nothing is made stereo; the film passes `vae` and is compared with what it was */
+    const char *vae; /* NULL, or the file or folder of a VAE: the causal 3-D one, or SVD's */
+    int vae_tile;    /* longest side of its tiles, pixels, a multiple of 64; 0 = whole pictures if they fit */
+    int vae_slice;   /* frames that pass it at a time; 0 = chosen */
+
     /* sc_fidelity. sc_settings_fidelity() sets it, and with it windows, overlaps, steps, guidance, match,
      * max_disparity and convergence below, which may be changed after. */
     int fidelity;

@@ -1,7 +1,8 @@
 #include "causal.h"
 
-#define EPS  1e-6f
-#define TAPS 3
+#define EPS   1e-6f
+#define TAPS  3
+#define ALIGN 256 /* as sc_new() */
 
 /* In frames. */
 static int step(const sc_causal *w)
@@ -22,13 +23,38 @@ static int before(const sc_causal *w, const sc_past *past)
     return past->conv[w->slot].begun ? kept(w) : w->taps - 1;
 }
 
-void sc_past_open(sc_exec *x, sc_past *p, const sc_causal_list *list, int64_t h, int64_t w)
+/* Frames that convolution i keeps; returns how many bytes they take with what aligns the next. */
+static size_t kept_frames(sc_tensor *frames, const sc_causal_list *list, int i, sc_dtype t, int64_t h,
+                          int64_t w)
 {
-    *p = (sc_past){ 0 };
+    const int level = list->conv[i].level;
+
+    *frames = sc_tensor_make(NULL, t,
+                             SC_DIMS(list->conv[i].frames, h >> level, w >> level, list->conv[i].channels));
+    return (sc_tensor_bytes(*frames) + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+size_t sc_past_bytes(const sc_causal_list *list, sc_dtype t, int64_t h, int64_t w)
+{
+    sc_tensor frames;
+    size_t bytes = 0;
+
     for (int i = 0; i < list->count; i++)
-        p->conv[i].frames = sc_new(x, x->act,
-                                   SC_DIMS(list->conv[i].frames, h >> list->conv[i].level,
-                                           w >> list->conv[i].level, list->conv[i].channels));
+        bytes += kept_frames(&frames, list, i, t, h, w);
+    return bytes;
+}
+
+void sc_past_open(sc_past *p, const sc_causal_list *list, sc_dtype t, int64_t h, int64_t w, void *memory)
+{
+    char *at = memory;
+
+    *p = (sc_past){ 0 };
+    for (int i = 0; i < list->count; i++) {
+        const size_t bytes = kept_frames(&p->conv[i].frames, list, i, t, h, w);
+
+        p->conv[i].frames.data = at;
+        at = at ? at + bytes : NULL;
+    }
 }
 
 void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_causal_shape *s,

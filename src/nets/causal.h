@@ -13,7 +13,7 @@
 
 #define SC_CAUSAL_MAX 64 /* convolutions of a network */
 
-/* What a network's convolutions keep: filled by the load functions, asked by sc_past_open(). */
+/* What a network's convolutions keep: filled by the load functions. */
 typedef struct sc_causal_list {
     int count;
     struct {
@@ -31,8 +31,10 @@ typedef struct sc_past {
     } conv[SC_CAUSAL_MAX];
 } sc_past;
 
-/* Nothing has passed yet. The frames are in the arena: h and w are the size of level 0. */
-void sc_past_open(sc_exec *x, sc_past *p, const sc_causal_list *list, int64_t h, int64_t w);
+/* What a clip's past needs; h and w are the size of level 0, t is the type of the pictures. */
+size_t sc_past_bytes(const sc_causal_list *list, sc_dtype t, int64_t h, int64_t w);
+/* Nothing has passed yet. memory: so many bytes of the device, as aligned as sc_new()'s. */
+void sc_past_open(sc_past *p, const sc_causal_list *list, sc_dtype t, int64_t h, int64_t w, void *memory);
 
 /* A convolution over one frame or three, [taps,3,3]. */
 typedef struct sc_causal {

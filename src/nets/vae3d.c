@@ -192,9 +192,15 @@ const sc_vae3d_config *sc_vae3d_get_config(const sc_vae3d *v)
     return &v->cfg;
 }
 
-void sc_vae3d_begin(sc_exec *x, sc_past *past, const sc_vae3d *v, sc_vae3d_part part, int64_t h, int64_t w)
+size_t sc_vae3d_past_bytes(const sc_vae3d *v, sc_vae3d_part part, sc_dtype t, int64_t h, int64_t w)
 {
-    sc_past_open(x, past, &v->list[part], h, w);
+    return sc_past_bytes(&v->list[part], t, h, w);
+}
+
+void sc_vae3d_begin(sc_past *past, const sc_vae3d *v, sc_vae3d_part part, sc_dtype t, int64_t h, int64_t w,
+                    void *memory)
+{
+    sc_past_open(past, &v->list[part], t, h, w, memory);
 }
 
 int64_t sc_vae3d_frames(const sc_vae3d *v, const sc_past *past, int64_t latents)

@@ -25,8 +25,11 @@ void sc_vae3d_close(sc_vae3d **v, sc_device *dev);
 int64_t sc_vae3d_params(const sc_vae3d *v);
 const sc_vae3d_config *sc_vae3d_get_config(const sc_vae3d *v);
 
-/* Before a clip of pictures h x w, multiples of 8: *past lives in the arena until the caller pops it. */
-void sc_vae3d_begin(sc_exec *x, sc_past *past, const sc_vae3d *v, sc_vae3d_part part, int64_t h, int64_t w);
+/* What a part keeps of a clip of pictures h x w, multiples of 8, in type t. */
+size_t sc_vae3d_past_bytes(const sc_vae3d *v, sc_vae3d_part part, sc_dtype t, int64_t h, int64_t w);
+/* Before such a clip. memory: so many bytes of the device, which *past uses from now on. */
+void sc_vae3d_begin(sc_past *past, const sc_vae3d *v, sc_vae3d_part part, sc_dtype t, int64_t h, int64_t w,
+                    void *memory);
 /* How many pictures so many latent frames of the next slice are. */
 int64_t sc_vae3d_frames(const sc_vae3d *v, const sc_past *past, int64_t latents);
 /* mean[k,H/8,W/8,16] (not scaled) of the next images[n,H,W,3] in -1..1. */

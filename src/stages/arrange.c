@@ -1,5 +1,7 @@
 #include "arrange.h"
 
+#include <stdlib.h>
+
 #include "../ops.h"
 
 static const sc_part parts[SC_LAYOUTS][2] = {
@@ -84,4 +86,46 @@ sc_tensor sc_arrange_resized(sc_exec *x, sc_tensor t, int w, int h)
     sc_resize_into(x, &(sc_resize_args){
                           .y = y, .x = sc_reshape(t, SC_DIMS(1, t.dim[0], t.dim[1], 3)), .mode = SC_AREA });
     return sc_index(y, 0);
+}
+
+void sc_arrange_cut(sc_exec *x, sc_tensor to, sc_tensor picture, int top, int left)
+{
+    const int64_t h = SC_MIN(to.dim[0], picture.dim[0] - top), w = SC_MIN(to.dim[1], picture.dim[1] - left);
+    const sc_tensor from = sc_slice(sc_slice(picture, 0, top, h), 1, left, w), rows = sc_slice(to, 0, 0, h);
+
+    sc_copy_into(x, sc_slice(rows, 1, 0, w), from);
+    if (w < to.dim[1]) {
+        const sc_tensor rest = sc_slice(rows, 1, w, to.dim[1] - w);
+
+        sc_copy_into(x, rest, sc_broadcast(sc_slice(rows, 1, w - 1, 1), 3, rest.dim));
+    }
+    if (h < to.dim[0]) {
+        const sc_tensor rest = sc_slice(to, 0, h, to.dim[0] - h);
+
+        sc_copy_into(x, rest, sc_broadcast(sc_slice(to, 0, h - 1, 1), 3, rest.dim));
+    }
+}
+
+sc_tensor sc_arrange_zeros(sc_exec *x, int ndim, const int64_t *dim)
+{
+    int64_t row[SC_MAX_DIM] = { 1, 1, 1, 1, 1 };
+    float *zero = calloc((size_t)dim[ndim - 1], sizeof(*zero));
+
+    row[ndim - 1] = dim[ndim - 1];
+    const sc_tensor t = sc_new(x, SC_F32, ndim, row);
+    if (zero)
+        sc_upload(x, t, zero);
+    else
+        sc_exec_fail(x, -ENOMEM, "out of memory");
+    free(zero);
+    return sc_broadcast(t, ndim, dim);
+}
+
+void sc_arrange_rescale(sc_exec *x, sc_tensor y, float scale, float offset, bool clamp)
+{
+    sc_colour_into(x, &(sc_colour_args){ .y = y,
+                                         .a = y,
+                                         .m1 = { scale, 0, 0, 0, scale, 0, 0, 0, scale },
+                                         .t = { offset, offset, offset },
+                                         .hi = clamp ? 1 : 0 });
 }

@@ -1,5 +1,6 @@
 #include "gauge.h"
 #include "published.h"
+#include "score.h"
 
 /* Splat and inpaint, for one of the eyes. */
 static int open_view(sc_stage **chain, const sc_context *c, bool left)
@@ -19,19 +20,41 @@ fail:
     return ret;
 }
 
-int sc_chain_open(sc_stage **last, const sc_context *c, sc_reader *reader, const enum AVPixelFormat *format)
+static int open_stereo(sc_stage **chain, const sc_context *c)
 {
     const int view = c->set->synthetic_view;
+    int ret;
+
+    SC_TRY(sc_shots_open(chain, c, *chain));
+    SC_TRY(c->set->depth_file ? sc_depth_file_open(chain, c, *chain) : sc_depth_open(chain, c, *chain));
+    if (view != SC_VIEW_RIGHT)
+        SC_TRY(open_view(chain, c, true));
+    if (view != SC_VIEW_LEFT)
+        SC_TRY(open_view(chain, c, false));
+    return 0;
+fail:
+    return ret;
+}
+
+/* Through a VAE and back. */
+static int open_passage(sc_stage **chain, const sc_context *c)
+{
+    int ret;
+
+    SC_TRY(sc_reconstruct_open(chain, c, *chain));
+    SC_TRY(sc_score_open(chain, c, *chain));
+    return 0;
+fail:
+    return ret;
+}
+
+int sc_chain_open(sc_stage **last, const sc_context *c, sc_reader *reader, const enum AVPixelFormat *format)
+{
     sc_stage *chain = NULL; /* a stage that is open belongs to it at once, so that a failure closes it */
     int ret;
 
     SC_TRY(sc_source_open(&chain, c, reader));
-    SC_TRY(sc_shots_open(&chain, c, chain));
-    SC_TRY(c->set->depth_file ? sc_depth_file_open(&chain, c, chain) : sc_depth_open(&chain, c, chain));
-    if (view != SC_VIEW_RIGHT)
-        SC_TRY(open_view(&chain, c, true));
-    if (view != SC_VIEW_LEFT)
-        SC_TRY(open_view(&chain, c, false));
+    SC_TRY(c->set->reconstruct ? open_passage(&chain, c) : open_stereo(&chain, c));
     SC_TRY(sc_layout_open(&chain, c, chain, format));
     *last = chain;
     return 0;

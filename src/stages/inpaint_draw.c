@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../nets/sampler.h"
+#include "arrange.h"
 #include "inpaint.h"
 #include "parity.h"
 #include "published.h"
@@ -119,35 +120,6 @@ static sc_tensor in_tile(sc_tensor picture, const tile *t)
     return sc_slice(sc_slice(picture, 0, t->y.begin, h), 1, t->x.begin, w);
 }
 
-/* to[h,w,C] = the tile of a picture; what lies beyond its right and bottom edge repeats the edge. */
-static void cut(sc_exec *x, sc_tensor to, sc_tensor picture, const tile *t)
-{
-    const sc_tensor from = in_tile(picture, t), top = sc_slice(to, 0, 0, from.dim[0]);
-    const int64_t h = from.dim[0], w = from.dim[1];
-
-    sc_copy_into(x, sc_slice(top, 1, 0, w), from);
-    if (w < to.dim[1]) {
-        const sc_tensor rest = sc_slice(top, 1, w, to.dim[1] - w);
-
-        sc_copy_into(x, rest, sc_broadcast(sc_slice(top, 1, w - 1, 1), 3, rest.dim));
-    }
-    if (h < to.dim[0]) {
-        const sc_tensor rest = sc_slice(to, 0, h, to.dim[0] - h);
-
-        sc_copy_into(x, rest, sc_broadcast(sc_slice(to, 0, h - 1, 1), 3, rest.dim));
-    }
-}
-
-/* y = scale * y + offset, clamped to 0..1 where asked for. */
-static void rescale(sc_exec *x, sc_tensor y, float scale, float offset, bool clamp)
-{
-    sc_colour_into(x, &(sc_colour_args){ .y = y,
-                                         .a = y,
-                                         .m1 = { scale, 0, 0, 0, scale, 0, 0, 0, scale },
-                                         .t = { offset, offset, offset },
-                                         .hi = clamp ? 1 : 0 });
-}
-
 /* mask[h,w,1], 0 or 1, of a tile. The reference looks at pixel (8i, 8j) alone, so that a hole narrower than 8
  * pixels may vanish from what the network is told; otherwise a cell is a hole if any of its pixels is, or of
  * those that it shares with its neighbours by the window's odd width. */
@@ -159,7 +131,7 @@ static void encode_mask(sc_exec *x, const window *w, sc_tensor mask, sc_tensor p
     const sc_tensor binary = sc_new(x, SC_U8, mask.ndim, mask.dim);
     const int at = w->a->way->plain_mask ? 0 : SCALE / 2; /* or the window's centre, in each cell */
 
-    cut(x, sc_index(full, 0), picture, t);
+    sc_arrange_cut(x, sc_index(full, 0), picture, t->y.begin, t->x.begin);
     sc_filter_into(
         x, &(sc_filter_args){ .y = wide, .x = full, .kind = SC_FILTER_MAX, .radius_x = at, .radius_y = at });
     if (w->a->way->plain_mask) /* one half counts as 1, but would be rounded to 0: not what is next to 1 times
@@ -178,12 +150,12 @@ static void encode(sc_exec *x, const window *w, const tile *t, sc_tensor latents
     const sc_tensor picture = sc_new(x, SC_F32, SC_DIMS(1, t->y.count, t->x.count, 3));
 
     for (int i = 0; i < w->count; i++) {
-        cut(x, sc_index(picture, 0), w->frame[i].picture, t);
+        sc_arrange_cut(x, sc_index(picture, 0), w->frame[i].picture, t->y.begin, t->x.begin);
         if (i == 0) {
             x->act = w->a->precision.net[SC_NET_CLIP].act;
             sc_clip_embed(x, token, w->a->clip, picture);
         }
-        rescale(x, picture, 2, -1, false);
+        sc_arrange_rescale(x, picture, 2, -1, false);
         x->act = w->a->precision.net[SC_NET_VAE].act;
         sc_vae_encode(x, sc_slice(latents, 0, i, 1), w->a->vae, picture);
         encode_mask(x, w, sc_index(mask, i), w->frame[i].mask, t);
@@ -326,7 +298,7 @@ static void decode(sc_exec *x, const window *w, const tile *t, int64_t above, in
         const int n = SC_MIN(w->a->decode, w->count - i);
 
         sc_vae_decode(x, sc_slice(picture, 0, 0, n), w->a->vae, sc_slice(t->latents, 0, i, n));
-        rescale(x, picture, 0.5f, 0.5f, true);
+        sc_arrange_rescale(x, picture, 0.5f, 0.5f, true);
         for (int k = 0; k < n; k++) {
             const sc_tensor to = in_tile(w->frame[i + k].out, t);
             const sc_tensor from = sc_slice(sc_slice(sc_index(picture, k), 0, 0, to.dim[0]), 1, 0, to.dim[1]);

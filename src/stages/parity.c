@@ -31,7 +31,8 @@ static int check_noise(const sc_parity *p, const sc_logger *log)
             k++;
         if (k == SC_COUNT(kinds))
             return sc_fail(log, SC_ERR_WEIGHTS, "noise",
-                           "%s: %s is none of depth.latents, depth.image, inpaint.latents", p->noise_path, t->name);
+                           "%s: %s is none of depth.latents, depth.image, inpaint.latents", p->noise_path,
+                           t->name);
         if (t->dtype != SC_F32 || t->unpack || t->ndim != 4)
             return sc_fail(log, SC_ERR_WEIGHTS, "noise", "%s: %s is %s of %d dimensions, expected F32 of 4",
                            p->noise_path, t->name, t->type, t->ndim);
@@ -77,8 +78,9 @@ void sc_noise(sc_exec *x, sc_tensor y, const sc_context *c, sc_noise_kind kind, 
     if (!t)
         sc_randn_into(x, y, (uint64_t)c->set->seed + kinds[kind].stream, (uint64_t)(n * sc_tensor_count(y)));
     else if (n >= t->dim[0] || memcmp(t->dim + 1, y.dim, 3 * sizeof(*y.dim)))
-        sc_exec_fail(x, SC_ERR_WEIGHTS, "%s: %s is [%lld,%lld,%lld,%lld], expected [%lld or more,%lld,%lld,%lld]",
-                     p->noise_path, t->name, (long long)t->dim[0], (long long)t->dim[1], (long long)t->dim[2],
+        sc_exec_fail(x, SC_ERR_WEIGHTS,
+                     "%s: %s is [%lld,%lld,%lld,%lld], expected [%lld or more,%lld,%lld,%lld]", p->noise_path,
+                     t->name, (long long)t->dim[0], (long long)t->dim[1], (long long)t->dim[2],
                      (long long)t->dim[3], (long long)n + 1, (long long)y.dim[0], (long long)y.dim[1],
                      (long long)y.dim[2]);
     else
@@ -96,7 +98,8 @@ static bool write_tensor(const char *path, const char *name, sc_tensor t, const 
     for (int i = 0; i < t.ndim; i++)
         n += snprintf(header + n, sizeof(header) - (size_t)n, "%s%lld", i ? "," : "", (long long)t.dim[i]);
     n += snprintf(header + n, sizeof(header) - (size_t)n, "],\"data_offsets\":[0,%zu]}}", bytes);
-    n += snprintf(header + n, sizeof(header) - (size_t)n, "%*s", (8 - n % 8) % 8, ""); /* aligns the numbers */
+    n +=
+        snprintf(header + n, sizeof(header) - (size_t)n, "%*s", (8 - n % 8) % 8, ""); /* aligns the numbers */
     length = (uint64_t)n;
     FILE *f = fopen(path, "wb");
     bool ok = f && fwrite(&length, sizeof(length), 1, f) == 1 && fwrite(header, (size_t)n, 1, f) == 1 &&

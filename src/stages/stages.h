@@ -22,6 +22,7 @@ typedef struct sc_context {
     struct sc_library *library; /* networks that stages share */
     struct sc_parity *parity;   /* NULL, or what is given and recorded to compare programs */
     struct sc_gauge *gauge;     /* NULL, or where the depth and holes of every shot are noted */
+    struct sc_score *score;     /* where frames that passed a VAE are compared with what they were */
     sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */
 } sc_context;
 
@@ -63,8 +64,9 @@ int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from);    /* ->
 /* Around splat and inpaint, so that they make the left eye: the source's picture is mirrored; and back.
  * -> made_left */
 int sc_mirror_open(sc_stage **s, const sc_context *c, sc_stage *from, bool back);
-int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from, /* -> stereo, sidecar     */
-                   const enum AVPixelFormat *format);                 /* of each output's */
+int sc_reconstruct_open(sc_stage **s, const sc_context *c, sc_stage *from); /* -> made_left, by a VAE */
+int sc_layout_open(sc_stage **s, const sc_context *c, sc_stage *from,       /* -> stereo, sidecar     */
+                   const enum AVPixelFormat *format);                       /* of each output's */
 
 /* What is shown of a source's picture: all, or with --crop as much as StereoCrafter's script leaves. */
 sc_video_info sc_shown(const sc_settings *set, const sc_video_info *v);

@@ -1,5 +1,7 @@
 #include "window.h"
 
+#include <math.h>
+
 int sc_span_count(int n, int size, int overlap)
 {
     const int step = size - overlap;
@@ -21,4 +23,11 @@ bool sc_span_at(sc_span *s, int i, int n, int size, int overlap)
 float sc_fade(int k, int n)
 {
     return (float)(k + 1) / (float)(n + 1);
+}
+
+float sc_fade_cosine(int k, int n)
+{
+    const double pi = 3.14159265358979323846;
+
+    return n > 1 ? (float)(0.5 - 0.5 * cos(pi * k / (n - 1))) : 0.5f;
 }

@@ -17,5 +17,7 @@ int sc_span_count(int n, int size, int overlap);
 /* Linear cross-fade weight of the newer of two spans at place k of an overlap of n, 0 < w < 1: (k + 1) / (n +
  * 1). */
 float sc_fade(int k, int n);
+/* The same as half a cosine, from 0 to 1; 0.5 where n is 1. */
+float sc_fade_cosine(int k, int n);
 
 #endif

@@ -104,7 +104,7 @@ fail:
 void sc_writer_log_streams(const sc_writer_options *o, int level, const sc_logger *log)
 {
     static const char *const words[] = {
-        [SC_FATE_FILM] = "made stereo",
+        [SC_FATE_FILM] = "made anew",
         [SC_FATE_COPY] = "copied",
         [SC_FATE_CONVERT] = "converted to the container's own text",
         [SC_FATE_ATTACH] = "copied as an attachment",

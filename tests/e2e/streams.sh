@@ -54,7 +54,7 @@ read_plan() { # CLIP OUTPUT
     film='' copied=() copied_out=() lost=0
     while IFS=' ' read -r index fate; do
         case $fate in
-        made\ stereo) film=$index film_out=$out ;;
+        made\ anew) film=$index film_out=$out ;;
         copied) copied+=("$index") copied_out+=("$out") ;;
         left\ out*) lost=$((lost + 1)) ;;
         esac

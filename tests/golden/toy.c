@@ -163,11 +163,12 @@ int toy_write_models(const char *to, const char *folder)
         { "unet9", "StereoCrafter/unet_diffusers", "diffusion_pytorch_model.safetensors" },
         { "vae", GOLDEN_SVD "/vae", "diffusion_pytorch_model.fp16.safetensors" },
         { "clip", GOLDEN_SVD "/image_encoder", "model.fp16.safetensors" },
+        { "vae3d", "SeedVR2", "ema_vae_fp16.safetensors" }, /* is named by itself: nobody looks for it */
     };
     char data[1024];
     int ret = 0;
 
-    for (int i = 0; i < 4 && !ret; i++) {
+    for (size_t i = 0; i < sizeof(nets) / sizeof(*nets) && !ret; i++) {
         snprintf(data, sizeof(data), "%s/%s", folder, nets[i][0]);
         ret = write_net(to, nets[i][1], nets[i][2], data);
     }

@@ -130,11 +130,15 @@ static void begin(sc_exec *x, sc_past *past, const model *m)
     const vae3d_case *c = m->c;
     const int64_t *size = is(c, "decode") || is(c, "up1") || is(c, "up2") ? c->want.dim : c->in.dim;
 
+    const sc_vae3d_part part = is(c, "encode") ? SC_VAE3D_ENCODER : SC_VAE3D_DECODER;
+    const int64_t bytes = (int64_t)(m->vae ? sc_vae3d_past_bytes(m->vae, part, x->act, size[1], size[2])
+                                           : sc_past_bytes(&m->list, x->act, size[1], size[2]));
+    void *memory = bytes ? sc_new(x, SC_U8, 1, &bytes).data : NULL;
+
     if (m->vae)
-        sc_vae3d_begin(x, past, m->vae, is(c, "encode") ? SC_VAE3D_ENCODER : SC_VAE3D_DECODER, size[1],
-                       size[2]);
+        sc_vae3d_begin(past, m->vae, part, x->act, size[1], size[2], memory);
     else
-        sc_past_open(x, past, &m->list, size[1], size[2]);
+        sc_past_open(past, &m->list, x->act, size[1], size[2], memory);
 }
 
 /* How many frames of the output come of a slice. */

@@ -174,6 +174,51 @@ static void small_settings(void **state)
     assert_true(p.tile == 128 && p.depth_decode == 1 && p.inpaint_decode == 1 && streams(&p) == 4);
 }
 
+/* Pictures of 1280x720 through the causal VAE in 16 bit, roughly: what is kept grows with a tile, what waits
+ * with a slice. */
+static int64_t measure_passage(void *opaque, sc_plan *p)
+{
+    const bool tiled = p->vae_tile && p->vae_tile < 1280;
+    const size_t tile = tiled ? (size_t)p->vae_tile * (size_t)SC_MIN(p->vae_tile, 720) : 1280 * 720;
+    const size_t slice = p->vae_slice ? (size_t)p->vae_slice : tiled ? 32 : 8;
+    const sc_needs n = { .net[SC_NET_VAE].rest = 500 * MIB,
+                         .arena = tile / 300 * MIB,
+                         .images = slice * 22 * MIB + tile / (tiled ? 120 : 80) * MIB };
+
+    (void)opaque;
+    return (int64_t)sc_plan_bytes(p, &n);
+}
+
+/* Whole pictures if they fit, else the largest tiles that do; what was asked for is not exceeded. Nothing
+ * that does not help is given up. */
+static void passages(void **state)
+{
+    static const struct {
+        size_t budget;
+        int tile, slice, want_tile, want_slice; /* asked for; 0: not */
+    } cases[] = {
+        { 16000, 0, 0, 0, 0 },      { 14000, 0, 0, 1024, 0 }, { 8000, 0, 0, 768, 0 },
+        { 5000, 0, 0, 512, 0 },     { 1500, 0, 0, 256, 4 },   { 16000, 640, 0, 640, 0 },
+        { 5000, 640, 12, 512, 12 }, { 1600, 0, 12, 256, 4 },
+    };
+
+    (void)state;
+    for (int i = 0; i < SC_COUNT(cases); i++) {
+        sc_plan p = best_plan(), best;
+
+        p.vae_tile = cases[i].tile;
+        p.vae_slice = cases[i].slice;
+        best = p;
+        assert_true(sc_plan_choose(&p, cases[i].budget * MIB, measure_passage, NULL) <=
+                    (int64_t)(cases[i].budget * MIB));
+        assert_int_equal(p.vae_tile, cases[i].want_tile);
+        assert_int_equal(p.vae_slice, cases[i].want_slice);
+        best.vae_tile = p.vae_tile;
+        best.vae_slice = p.vae_slice;
+        assert_true(same(&p, &best));
+    }
+}
+
 static void words(void **state)
 {
     const sc_plan best = best_plan();
@@ -189,10 +234,12 @@ static void words(void **state)
     p.tile = 768;
     p.depth_window = 40;
     p.inpaint_window = 12;
+    p.vae_tile = 512;
     sc_plan_describe(text, sizeof(text), &p, &best);
     assert_string_equal(
         text, "depth.unet streamed, vae streamed, 1 and 1 frames decoded at a time, tiles of 768, depth "
-              "windows of 40 frames, inpainting windows of 12");
+              "windows of 40 frames, inpainting windows of 12, pictures in "
+              "tiles of up to 512");
     sc_plan_describe(cut, sizeof(cut), &p, &best);
     assert_string_equal(cut, "depth.u");
 }
@@ -201,7 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_budget),   cmocka_unit_test(in_order), cmocka_unit_test(unmeasurable),
-        cmocka_unit_test(small_settings), cmocka_unit_test(words),
+        cmocka_unit_test(small_settings), cmocka_unit_test(words),    cmocka_unit_test(passages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

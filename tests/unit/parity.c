@@ -67,8 +67,9 @@ static void write_noise(const fixture *f, const char *name, const char *type)
 {
     char header[256];
     const size_t size = strcmp(type, "F32") ? 2 : 4;
-    const int n = snprintf(header, sizeof(header), "{\"%s\":{\"dtype\":\"%s\",\"shape\":[2,3,2,4],\"data_offsets\":[0,%zu]}}",
-                           name, type, FRAMES * COUNT * size);
+    const int n = snprintf(header, sizeof(header),
+                           "{\"%s\":{\"dtype\":\"%s\",\"shape\":[2,3,2,4],\"data_offsets\":[0,%zu]}}", name,
+                           type, FRAMES * COUNT * size);
     const uint64_t length = (uint64_t)n;
     float data[FRAMES * COUNT];
     FILE *out = fopen(f->file, "wb");
@@ -151,7 +152,8 @@ static void dumped(void **state)
     snprintf(path, sizeof(path), "%s/some.007.safetensors", f->folder);
     assert_int_equal(sc_st_open(&file, path, &logger), 0);
     const sc_st_tensor *s = sc_st_find(&file, "some.007");
-    assert_true(s && s->dtype == SC_F32 && s->ndim == 3 && s->dim[0] == H && s->dim[1] == W && s->dim[2] == 2);
+    assert_true(s && s->dtype == SC_F32 && s->ndim == 3 && s->dim[0] == H && s->dim[1] == W &&
+                s->dim[2] == 2);
     memcpy(got, s->data, sizeof(got));
     for (int i = 0; i < H * W * 2; i++)
         assert_true(got[i] == all[i / 2 * C + 1 + i % 2]);

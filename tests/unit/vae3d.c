@@ -75,6 +75,13 @@ static int open_toy(sc_vae3d **v, fixture *f, const char *folder, sc_dtype store
     return ret;
 }
 
+static void begin(sc_exec *x, sc_past *past, const sc_vae3d *v, sc_vae3d_part part, int64_t h, int64_t w)
+{
+    const int64_t bytes = (int64_t)sc_vae3d_past_bytes(v, part, x->act, h, w);
+
+    sc_vae3d_begin(past, v, part, x->act, h, w, sc_new(x, SC_U8, 1, &bytes).data);
+}
+
 /* Sums a part's operations over slices of so many latent frames. */
 static int64_t operations(fixture *f, const sc_vae3d *v, sc_vae3d_part part, const int *shape, int slice)
 {
@@ -85,7 +92,7 @@ static int64_t operations(fixture *f, const sc_vae3d *v, sc_vae3d_part part, con
     int64_t n, frames = 0;
 
     x->stats.flops = 0;
-    sc_vae3d_begin(x, &past, v, part, h, w);
+    begin(x, &past, v, part, h, w);
     for (int64_t k = (shape[0] - 1) / 4 + 1; k; k -= n) {
         const sc_mark one = sc_push(x);
         n = SC_MIN(k, slice + !past.conv[0].begun);
@@ -172,7 +179,7 @@ static void refuses_slices(void **state)
     sc_vae3d *v = open_published(&f);
     for (int i = 0; i < SC_COUNT(wrong); i++) {
         sc_past past;
-        sc_vae3d_begin(&f.x, &past, v, SC_VAE3D_ENCODER, 64, 64);
+        begin(&f.x, &past, v, SC_VAE3D_ENCODER, 64, 64);
         const sc_tensor images = sc_new(&f.x, SC_F32, SC_DIMS(wrong[i][0], wrong[i][1], wrong[i][2], 3));
         const sc_tensor latents = sc_new(&f.x, SC_F32, SC_DIMS(wrong[i][3], 8, 8, 16));
         sc_vae3d_encode(&f.x, latents, v, images, &past);
@@ -222,7 +229,7 @@ static void decode(sc_exec *x, void *arg)
     sc_past past;
 
     sc_randn_into(x, latents, 1, 0);
-    sc_vae3d_begin(x, &past, v, SC_VAE3D_DECODER, 16, 24);
+    begin(x, &past, v, SC_VAE3D_DECODER, 16, 24);
     sc_vae3d_decode(x, images, v, latents, &past);
 }
 
