@@ -137,6 +137,9 @@ static int check_settings(const sc_converter *c)
     if (s->outputs < 1 || s->outputs > SC_MAX_OUTPUTS)
         return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%d outputs, not 1 to %d", s->outputs,
                        SC_MAX_OUTPUTS);
+    if (s->depth_range == SC_RANGE_FILM && !s->depth_file && !s->reconstruct && sc_is_pipe(s->input))
+        return sc_fail(&c->log, SC_ERR_USAGE, "convert",
+                       "--depth-range film: the film is read twice, which standard input cannot be");
     for (int i = 1; i < s->outputs; i++)
         if ((s->output[i].format == SC_FORMAT_NULL) != discards(s))
             return sc_fail(&c->log, SC_ERR_USAGE, "convert", "-f: null is for all outputs or for none");

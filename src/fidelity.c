@@ -16,7 +16,8 @@ static const sc_fidelity_row rows[] = {
                               .convergence = 0.45,
                               .shots = true,
                               .cross_fade = true },
-    [SC_FIDELITY_REFERENCE] = { .depth_window = 70,
+    [SC_FIDELITY_REFERENCE] = { .depth_range = SC_RANGE_FILM,
+                                .depth_window = 70,
                                 .depth_overlap = 25,
                                 .depth_steps = 8,
                                 .depth_guidance = 1.2,
@@ -55,6 +56,7 @@ void sc_settings_fidelity(sc_settings *s, int fidelity)
     const sc_fidelity_row *r = &rows[fidelity];
 
     s->fidelity = fidelity;
+    s->depth_range = r->depth_range;
     s->depth_window = r->depth_window;
     s->depth_overlap = r->depth_overlap;
     s->depth_steps = r->depth_steps;

@@ -7,7 +7,7 @@
 
 typedef struct sc_fidelity_row {
     /* Members of sc_settings; each is also an option, which goes before. */
-    int depth_window, depth_overlap, depth_steps;
+    int depth_range, depth_window, depth_overlap, depth_steps;
     double depth_guidance;
     int inpaint_window, inpaint_overlap, inpaint_steps;
     double inpaint_guidance;

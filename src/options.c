@@ -38,6 +38,7 @@ static const char *const views[] = { "right", "left", "both", NULL };
 static const char *const namings[] = { "iw3", "plex", "none", NULL };
 static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
+static const char *const ranges[] = { "shot", "film", NULL };
 static const char *const progresses[] = { "line", "json", "ffmpeg", "none", NULL };
 static const char *const models[] = { "auto", "builtin", "stereocrafter", NULL };
 static const char *const fidelities[] = {
@@ -249,6 +250,15 @@ const sc_option sc_option_table[] = {
       .help =
           "keep the depth of this film, and use what was kept of it before: another strength, convergence or "
           "layout then takes a fraction of the time" },
+    { .name = "--depth-range",
+      .type = SC_CHOICE,
+      .group = DEPTH,
+      IN(depth_range),
+      .choice = ranges,
+      .help =
+          "what lies between the farthest and the nearest point: each shot by itself, or the whole film, as "
+          "the published scripts have it; for that it is read twice, and all depth waits in a file beside "
+          "the output (2.3 MB a frame of the published network)" },
     { .name = "--depth-size",
       .type = SC_INT,
       .group = DEPTH,

@@ -74,6 +74,9 @@ typedef enum sc_view { SC_VIEW_RIGHT, SC_VIEW_LEFT, SC_VIEW_BOTH } sc_view;
 /* How the published networks are run; README.md lists what differs. */
 typedef enum sc_fidelity { SC_FIDELITY_DEFAULT, SC_FIDELITY_REFERENCE, SC_FIDELITY_FAST } sc_fidelity;
 
+/* Over what depth is normalised. */
+typedef enum sc_depth_range { SC_RANGE_SHOT, SC_RANGE_FILM } sc_depth_range;
+
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
 
 typedef struct sc_progress {
@@ -128,8 +131,8 @@ typedef struct sc_settings {
     int vae_tile;    /* longest side of its tiles, pixels, a multiple of 64; 0 = whole pictures if they fit */
     int vae_slice;   /* frames that pass it at a time; 0 = chosen */
 
-    /* sc_fidelity. sc_settings_fidelity() sets it, and with it windows, overlaps, steps, guidance, match,
-     * max_disparity and convergence below, which may be changed after. */
+    /* sc_fidelity. sc_settings_fidelity() sets it, and with it depth_range, windows, overlaps, steps,
+     * guidance, match, max_disparity and convergence below, which may be changed after. */
     int fidelity;
 
     /* Between the nearest and the farthest point: percent of width, 0..10; negative: pixels. */
@@ -142,6 +145,7 @@ typedef struct sc_settings {
     const char *depth_file;   /* NULL, or a depth video or image sequence used instead of the network */
     const char *export_depth; /* NULL, or where the gray16 FFV1 sidecar goes */
     int cache;        /* 1: the film's depth is kept in cache_dir, and taken from there; without both above */
+    int depth_range;  /* sc_depth_range; over the film, it is read twice */
     int depth_size;   /* shorter side of the built-in depth network's input, pixels */
     int depth_window; /* frames of a window of the published depth network */
     int depth_overlap;     /* frames that two windows share */

@@ -20,13 +20,22 @@ fail:
     return ret;
 }
 
-static int open_stereo(sc_stage **chain, const sc_context *c)
+static int open_depth(sc_stage **chain, const sc_context *c, const sc_reader *reader)
+{
+    if (c->set->depth_file)
+        return sc_depth_file_open(chain, c, *chain);
+    if (c->set->depth_range == SC_RANGE_FILM)
+        return sc_depth_film_open(chain, c, *chain, reader);
+    return sc_depth_open(chain, c, *chain);
+}
+
+static int open_stereo(sc_stage **chain, const sc_context *c, const sc_reader *reader)
 {
     const int view = c->set->synthetic_view;
     int ret;
 
     SC_TRY(sc_shots_open(chain, c, *chain));
-    SC_TRY(c->set->depth_file ? sc_depth_file_open(chain, c, *chain) : sc_depth_open(chain, c, *chain));
+    SC_TRY(open_depth(chain, c, reader));
     if (view != SC_VIEW_RIGHT)
         SC_TRY(open_view(chain, c, true));
     if (view != SC_VIEW_LEFT)
@@ -54,7 +63,7 @@ int sc_chain_open(sc_stage **last, const sc_context *c, sc_reader *reader, const
     int ret;
 
     SC_TRY(sc_source_open(&chain, c, reader));
-    SC_TRY(c->set->reconstruct ? open_passage(&chain, c) : open_stereo(&chain, c));
+    SC_TRY(c->set->reconstruct ? open_passage(&chain, c) : open_stereo(&chain, c, reader));
     SC_TRY(sc_layout_open(&chain, c, chain, format));
     *last = chain;
     return 0;

@@ -75,6 +75,13 @@ void sc_depth_unit(sc_exec *x, sc_tensor unit, sc_tensor buffer, const sc_depth_
                                          .hi = 1 });
 }
 
+void sc_depth_raw(sc_frame *f, sc_image *buffer, int h, int w)
+{
+    f->disp = *buffer;
+    f->disp.t = sc_tensor_make(buffer->t.data, SC_F32, SC_DIMS(h, w, 1));
+    *buffer = (sc_image){ 0 };
+}
+
 static sc_colour_space transfer(const sc_video_info *v)
 {
     if (v->transfer == AVCOL_TRC_SMPTE2084)

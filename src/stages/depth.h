@@ -11,6 +11,18 @@ int sc_depth_quick_open(sc_stage **s, const sc_context *c, sc_stage *from);
 /* DepthCrafter, in windows of frames. */
 int sc_depth_svd_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_model_files *files);
 
+/* What the built-in and the published network drew, to the size of the picture; the first along its edges.
+ * out[1,H,W,1], plane[1,h,w,1], picture[1,H,W,3]. */
+void sc_depth_quick_enlarge(sc_exec *x, const sc_video_info *v, sc_tensor out, sc_tensor plane,
+                            sc_tensor picture);
+void sc_depth_svd_enlarge(sc_exec *x, sc_tensor out, sc_tensor plane);
+
+/* Least span of the built-in network's numbers that becomes the full range. */
+extern const float sc_depth_quick_least;
+
+/* Where c->raw_depth: f's disp is what the network drew, taken from the buffer. */
+void sc_depth_raw(sc_frame *f, sc_image *buffer, int h, int w);
+
 /* ---- the scale of a shot: which of a network's numbers are 0 and 1 */
 
 typedef struct sc_depth_scale {

@@ -12,7 +12,7 @@ enum { AHEAD = 4, MULTIPLE = 16, WIDEST = 3 }; /* WIDEST: longer over shorter si
 
 /* Least span of the network's output that becomes the full range. It is trained to put the sky at 0 and the
  * 97th percentile at 1, so a narrower picture is flat and must not be stretched into relief. */
-static const float least_span = 0.25f;
+const float sc_depth_quick_least = 0.25f;
 
 /* Weight of the new frame in the running mean: `still` where the picture rests, 1 where the colour of a pixel
  * or of a neighbour within REACH changed by `moved` (sum over channels; up to `noise` is none). */
@@ -103,19 +103,33 @@ static void steady(sc_exec *x, sc_tensor disp, sc_tensor before, sc_tensor small
     sc_pop(x, m);
 }
 
+static void upsample(sc_exec *x, sc_tensor out, sc_tensor plane, sc_tensor small, sc_tensor picture)
+{
+    sc_resize_into(x,
+                   &(sc_resize_args){
+                       .y = out, .x = plane, .guide = picture, .guide_small = small, .range = guide_range });
+}
+
+void sc_depth_quick_enlarge(sc_exec *x, const sc_video_info *v, sc_tensor out, sc_tensor plane,
+                            sc_tensor picture)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor small = sc_new(x, SC_F32, SC_DIMS(1, plane.dim[1], plane.dim[2], 3));
+
+    sc_depth_shrink(x, sc_new_like(x, small), small, picture, v);
+    upsample(x, out, plane, small, picture);
+    sc_pop(x, m);
+}
+
 /* out[1,H,W,1] = buffer's plane in the shot's scale, with the edges of picture[1,H,W,3]. */
-static void upsample(sc_exec *x, const depth *d, sc_tensor out, sc_tensor buffer, sc_tensor small,
-                     sc_tensor picture)
+static void enlarge(sc_exec *x, const depth *d, sc_tensor out, sc_tensor buffer, sc_tensor small,
+                    sc_tensor picture)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor unit = sc_new_like(x, buffer);
 
-    sc_depth_unit(x, unit, buffer, &d->scale, least_span);
-    sc_resize_into(x, &(sc_resize_args){ .y = out,
-                                         .x = sc_depth_plane(unit, small.dim[1], small.dim[2]),
-                                         .guide = picture,
-                                         .guide_small = small,
-                                         .range = guide_range });
+    sc_depth_unit(x, unit, buffer, &d->scale, sc_depth_quick_least);
+    upsample(x, out, sc_depth_plane(unit, small.dim[1], small.dim[2]), small, picture);
     sc_pop(x, m);
 }
 
@@ -190,10 +204,14 @@ static int depth_next(sc_stage *stage, sc_frame *out)
 
     update_scale(d);
     s = slot_of(d, d->next);
-    SC_TRY(sc_depth_begin(d->c, &s->frame, &d->screen));
-    upsample(x, d, sc_depth_part(s->frame.disp.t, s->frame.active), s->disp.t, sc_batch(s->small.t),
-             sc_depth_part(s->frame.left.t, s->frame.active));
-    SC_TRY(sc_exec_wait(x));
+    if (d->c->raw_depth) {
+        sc_depth_raw(&s->frame, &s->disp, (int)s->small.t.dim[0], (int)s->small.t.dim[1]);
+    } else {
+        SC_TRY(sc_depth_begin(d->c, &s->frame, &d->screen));
+        enlarge(x, d, sc_depth_part(s->frame.disp.t, s->frame.active), s->disp.t, sc_batch(s->small.t),
+                sc_depth_part(s->frame.left.t, s->frame.active));
+        SC_TRY(sc_exec_wait(x));
+    }
     sc_frame_move(out, &s->frame);
     slot_clear(s);
     d->next++;
@@ -229,7 +247,7 @@ static void measure(sc_exec *x, void *arg)
     infer(x, d, small, disp, picture);
     sc_depth_scale_measure(x, &far, &near, disp);
     steady(x, disp, disp, small, small);
-    upsample(x, d, sc_depth_plane(picture, picture_h, picture_w), buffer, small, picture);
+    enlarge(x, d, sc_depth_plane(picture, picture_h, picture_w), buffer, small, picture);
 }
 
 int sc_depth_quick_open(sc_stage **out, const sc_context *c, sc_stage *from)

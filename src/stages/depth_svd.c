@@ -171,16 +171,20 @@ static void decode(sc_exec *x, const svd *s, const sc_tensor *planes, sc_tensor 
     sc_pop(x, m);
 }
 
-/* out[1,H,W,1] = the plane in the shot's scale. Bilinear, as depth_splatting_inference.py of StereoCrafter.
- */
+/* Bilinear, as depth_splatting_inference.py of StereoCrafter. */
+void sc_depth_svd_enlarge(sc_exec *x, sc_tensor out, sc_tensor plane)
+{
+    sc_resize_into(x, &(sc_resize_args){ .y = out, .x = plane, .mode = SC_BILINEAR });
+}
+
+/* out[1,H,W,1] = the plane in the shot's scale. */
 static void enlarge(sc_exec *x, const svd *s, sc_tensor out, sc_tensor buffer)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor unit = sc_new_like(x, buffer);
 
     sc_depth_unit(x, unit, buffer, &s->scale, least_span);
-    sc_resize_into(x,
-                   &(sc_resize_args){ .y = out, .x = sc_depth_plane(unit, s->h, s->w), .mode = SC_BILINEAR });
+    sc_depth_svd_enlarge(x, out, sc_depth_plane(unit, s->h, s->w));
     sc_pop(x, m);
 }
 
@@ -434,9 +438,13 @@ static int svd_next(sc_stage *stage, sc_frame *out)
     s->scale.far += (s->farthest - s->scale.far) / (float)s->scale.most;
     s->scale.near += (s->nearest - s->scale.near) / (float)s->scale.most;
     i = item_of(s, s->next);
-    SC_TRY(sc_depth_begin(s->c, &i->frame, &s->screen));
-    enlarge(s->c->x, s, sc_depth_part(i->frame.disp.t, i->frame.active), i->disp.t);
-    SC_TRY(sc_exec_wait(s->c->x));
+    if (s->c->raw_depth) {
+        sc_depth_raw(&i->frame, &i->disp, s->h, s->w);
+    } else {
+        SC_TRY(sc_depth_begin(s->c, &i->frame, &s->screen));
+        enlarge(s->c->x, s, sc_depth_part(i->frame.disp.t, i->frame.active), i->disp.t);
+        SC_TRY(sc_exec_wait(s->c->x));
+    }
     sc_frame_move(out, &i->frame);
     item_clear(i);
     s->next++;

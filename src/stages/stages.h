@@ -24,6 +24,7 @@ typedef struct sc_context {
     struct sc_gauge *gauge;     /* NULL, or where the depth and holes of every shot are noted */
     struct sc_score *score;     /* where frames that passed a VAE are compared with what they were */
     sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */
+    bool raw_depth;             /* disp is what the depth network drew: its size, its numbers */
 } sc_context;
 
 /* A pull iterator. next fills the zeroed *out and passes ownership; 0, SC_EOF, or an error (sticky from then
@@ -59,8 +60,11 @@ int sc_source_open(sc_stage **s, const sc_context *c, sc_reader *reader);  /* ->
 int sc_shots_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* -> flags, active       */
 int sc_depth_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* -> disp, by a network  */
 int sc_depth_file_open(sc_stage **s, const sc_context *c, sc_stage *from); /* -> disp, from a file   */
-int sc_splat_open(sc_stage **s, const sc_context *c, sc_stage *from);      /* -> right, hole, disp_right */
-int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from);    /* -> right without holes */
+/* The network's, in one scale for the whole film, which is read twice: by `reader`, whose frames `from` has,
+ * and before that by one of its own. Needs a file for 4 bytes for each of the network's pixels. */
+int sc_depth_film_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_reader *reader);
+int sc_splat_open(sc_stage **s, const sc_context *c, sc_stage *from);   /* -> right, hole, disp_right */
+int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from); /* -> right without holes */
 /* Around splat and inpaint, so that they make the left eye: the source's picture is mirrored; and back.
  * -> made_left */
 int sc_mirror_open(sc_stage **s, const sc_context *c, sc_stage *from, bool back);

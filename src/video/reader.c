@@ -40,6 +40,7 @@ struct sc_reader {
     pthread_t thread;
     bool started;
     atomic_bool cancelled;
+    const sc_reader *with; /* NULL, or cancelled with it */
 
     sc_range keep;
     int64_t last, step; /* of decoded frames: timestamp before, nominal distance */
@@ -54,9 +55,14 @@ struct sc_reader {
 
 /* ---- opening */
 
+static bool is_cancelled(const sc_reader *r)
+{
+    return atomic_load(&r->cancelled) || (r->with && atomic_load(&r->with->cancelled));
+}
+
 static int interrupted(void *opaque)
 {
-    return atomic_load(&((sc_reader *)opaque)->cancelled);
+    return is_cancelled(opaque);
 }
 
 static int fail_open(const sc_reader *r, int code)
@@ -258,7 +264,7 @@ static int demux(sc_reader *r)
     AVPacket *p = r->packet;
     int ret = av_read_frame(r->format, p);
 
-    if (atomic_load(&r->cancelled))
+    if (is_cancelled(r))
         return SC_ERR_CANCELLED;
     if (ret < 0) {
         if (ret == AVERROR(ENOMEM))
@@ -348,7 +354,7 @@ static int next_frame(sc_reader *r, AVFrame **out)
     int ret = f ? 0 : AVERROR(ENOMEM);
 
     while (ret >= 0) {
-        if (atomic_load(&r->cancelled)) {
+        if (is_cancelled(r)) {
             ret = SC_ERR_CANCELLED;
             break;
         }
@@ -453,6 +459,18 @@ int sc_reader_open(sc_reader **out, const sc_reader_options *o, const sc_logger 
     return ret;
 }
 
+int sc_reader_again(sc_reader **out, const sc_reader *of, const sc_logger *log)
+{
+    sc_reader_options o = of->o;
+    int ret;
+
+    o.device = NULL;
+    o.video_only = true;
+    if ((ret = sc_reader_open(out, &o, log)) >= 0)
+        (*out)->with = of;
+    return ret;
+}
+
 const sc_video_info *sc_reader_info(const sc_reader *r)
 {
     return &r->info;
@@ -514,7 +532,7 @@ int sc_reader_start(sc_reader *r, sc_writer *const *sink, int sinks)
 int sc_reader_next(sc_reader *r, AVFrame **f)
 {
     void *item = NULL;
-    int ret = atomic_load(&r->cancelled) ? SC_ERR_CANCELLED : sc_queue_recv(r->queue, &item);
+    int ret = is_cancelled(r) ? SC_ERR_CANCELLED : sc_queue_recv(r->queue, &item);
 
     if (ret >= 0)
         *f = item;

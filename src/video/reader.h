@@ -51,6 +51,9 @@ typedef struct sc_reader_options {
  * SC_ERR_NOT_VIDEO. */
 int sc_reader_open(sc_reader **r, const sc_reader_options *o, const sc_logger *log);
 const sc_video_info *sc_reader_info(const sc_reader *r);
+/* Opens the film of another reader once more, by software's decoder, which gives the same pictures. Whoever
+ * cancels `of`, which must live longer, cancels *r. */
+int sc_reader_again(sc_reader **r, const sc_reader *of, const sc_logger *log);
 /* The open file, for the writer to copy streams, chapters and tags from. */
 const AVFormatContext *sc_reader_format(const sc_reader *r);
 

@@ -88,6 +88,7 @@ if mount -t tmpfs -o size=64k none small 2>/dev/null; then
     name="full disk" && run 6 small/out.mkv film.mp4 small/out.mkv -c:v ffv1
     name="full disk, sidecar" && run 6 small/depth.mkv film.mp4 out.mkv --export-depth small/depth.mkv
     name="full disk, second output" && run 6 small/tab.mkv film.mp4 out.mkv --layout tab -c:v ffv1 small/tab.mkv
+    name="full disk, depth of a whole film" && run 6 small/range.mkv film.mp4 small/range.mkv --depth-range film
     umount small
 else
     echo "left out: full disk, mounting is not permitted here"
@@ -136,6 +137,7 @@ rm -r models
 name="weights not asked for by name" && run 8 --models film.mp4 out.mkv --inpaint network
 
 # Depth.
+name="two passes over standard input" && run 2 "read twice" - out.mkv --depth-range film
 name="depth too short" && run 12 depth.mkv film.mp4 out.mkv --depth depth/depth.mkv
 scene_render long 128x72 30 >/dev/null || exit 1
 name="depth too long" && run 12 depth.mkv film.mp4 out.mkv --depth long/depth.mkv
@@ -144,24 +146,25 @@ name="depth that is no film" && run 12 text.mp4 film.mp4 out.mkv --depth text.mp
 
 # Signals: what is done under another name, playable, or nothing if nothing is done.
 scene_render long.mp4 256x144 150 || exit 1
-interrupted() { # SIGNAL CODE PARTIAL: after the first frame is written if PARTIAL is 1, else at once
-    local before child got
+interrupted() { # SIGNAL CODE PARTIAL SAID OPTIONS...: when SAID is said, after which there is a PARTIAL film if 1
+    local before child got signal=$1 code=$2 partial=$3 said=$4
+    shift 4
     before=$(listing)
-    "$program" --progress json long.mp4 out.mkv -c:v ffv1 </dev/null >/dev/null 2>"$work/said.txt" &
+    "$program" --progress json long.mp4 out.mkv -c:v ffv1 "$@" </dev/null >/dev/null 2>"$work/said.txt" &
     child=$!
-    for _ in $(seq $((600 * $3))); do
-        grep -q '"frame":[1-9]' "$work/said.txt" && break
+    for _ in {1..600}; do
+        grep -q "$said" "$work/said.txt" && break
         sleep 0.1
     done
-    kill -s "$1" $child
-    kill -s "$1" $child # twice at once, as timeout(1) does
+    kill -s "$signal" $child
+    kill -s "$signal" $child # twice at once, as timeout(1) does
     wait $child
     got=$?
-    if [ $got != "$2" ]; then
-        complain "exit code $got, not $2"
+    if [ $got != "$code" ]; then
+        complain "exit code $got, not $code"
     elif [ -e out.mkv ]; then
         complain "an unfinished film has the name of a finished one"
-    elif [ "$3" = 1 ] && ! score out.partial.mkv out.partial.mkv >/dev/null; then
+    elif [ "$partial" = 1 ] && ! score out.partial.mkv out.partial.mkv >/dev/null; then
         complain "there is no partial film that can be played"
     elif rm -f out.partial.mkv && [ "$before" != "$(listing)" ]; then
         complain "something was left behind"
@@ -169,9 +172,10 @@ interrupted() { # SIGNAL CODE PARTIAL: after the first frame is written if PARTI
         passed=$((passed + 1))
     fi
 }
-name="SIGINT" && interrupted INT 130 1
-name="SIGTERM" && interrupted TERM 143 1
-name="SIGTERM at once" && interrupted TERM 143 0
+name="SIGINT" && interrupted INT 130 1 '"frame":[1-9]'
+name="SIGTERM" && interrupted TERM 143 1 '"frame":[1-9]'
+name="SIGTERM at once" && interrupted TERM 143 0 ''
+name="SIGTERM in the first of two passes" && interrupted TERM 143 0 'depth first' --depth-range film
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -1,5 +1,6 @@
 /* toy PROGRAM FOLDER: films through toy-sized published networks, which lie in FOLDER/models. What comes out
  * of the holes means nothing; that it comes, where, and the same each time, does. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 #include <libavutil/log.h>
 
+#include "../../src/base.h"
 #include "film.h"
 
 #define DEPTH "--depth @depth.mkv --max-disparity 7 --convergence 0 -y -c:v ffv1 --threads 1 "
@@ -181,6 +183,71 @@ static void test_fidelities(void **state)
     check_film(b, "fast.mkv");
 }
 
+static int code_at(const AVFrame *f, int x, int y)
+{
+    return ((const uint16_t *)(const void *)(f->data[0] + y * f->linesize[0]))[x];
+}
+
+/* The least and largest code of the first count frames of f, and what g has there. */
+static void extremes(const film *f, const film *g, int count, int own[2], int other[2])
+{
+    own[0] = 65536;
+    own[1] = -1;
+    for (int i = 0; i < count; i++)
+        for (int y = 0; y < f->frame[i]->height; y++)
+            for (int x = 0; x < f->frame[i]->width; x++) {
+                const int c = code_at(f->frame[i], x, y);
+
+                for (int k = 0; k < 2; k++)
+                    if (k ? c > own[1] : c < own[0]) {
+                        own[k] = c;
+                        other[k] = code_at(g->frame[i], x, y);
+                    }
+            }
+}
+
+/* Over the whole film there is one scale: the farthest point of all is 0, the nearest 1, and the first shot's
+ * depth is that of the shot alone, whose range is narrower, by one line. */
+static void test_depth_range(void **state)
+{
+    const bench *b = *state;
+    static const char *const tier[] = {
+        /* seed 2: the second shot has the toy's nearest point */
+        "--model builtin --depth-size 64 ",
+        "--models @models --depth-window 8 --depth-overlap 3 --depth-steps 1 --seed 2 "
+    };
+    const char *options = "%s-y -c:v ffv1 --threads 1 --inpaint none --depth-range film --export-depth @%s";
+    char words[512];
+
+    render(b, 96, 80);
+    for (int t = 0; t < 2; t++) {
+        int of_part[2], there[2], of_whole[2], same[2], worst = 0;
+
+        snprintf(words, sizeof(words), options, tier[t], "whole.nut");
+        convert(b, "range.mkv", words);
+        snprintf(words, sizeof(words), options, tier[t], "part.nut --frames 10");
+        convert(b, "range.mkv", words);
+        film whole = film_read(b, "whole.nut", NULL), part = film_read(b, "part.nut", NULL);
+        assert_true(whole.count == FRAMES && part.count == FRAMES / 2);
+        extremes(&whole, &whole, FRAMES, of_whole, same);
+        extremes(&part, &whole, part.count, of_part, there);
+        assert_true(of_whole[0] == 0 && of_whole[1] == 65535 && of_part[0] == 0 && of_part[1] == 65535);
+        for (int i = 0; i < part.count; i++)
+            for (int y = 0; y < part.frame[i]->height; y++)
+                for (int x = 0; x < part.frame[i]->width; x++) {
+                    const int line = there[0] + (int)lrint((double)code_at(part.frame[i], x, y) *
+                                                           (there[1] - there[0]) / 65535);
+                    worst = SC_MAX(worst, abs(line - code_at(whole.frame[i], x, y)));
+                }
+        print_message("%s: the shot's range is %d to %d of the film's, at most %d off\n", tier[t], there[0],
+                      there[1], worst);
+        assert_true(there[0] > 0 || there[1] < 65535);
+        assert_true(worst <= 2); /* each code is rounded, and so are the ends of the line */
+        film_free(&whole);
+        film_free(&part);
+    }
+}
+
 static void test_wrong_use(void **state)
 {
     const bench *b = *state;
@@ -206,7 +273,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_inpainting, &b),        cmocka_unit_test_prestate(test_tiles, &b),
         cmocka_unit_test_prestate(test_depth_network_too, &b), cmocka_unit_test_prestate(test_fidelities, &b),
-        cmocka_unit_test_prestate(test_wrong_use, &b),
+        cmocka_unit_test_prestate(test_depth_range, &b),       cmocka_unit_test_prestate(test_wrong_use, &b),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,7 +160,7 @@ static void fidelity(void **state)
     assert_int_equal(parse("a b --fidelity reference"), 0);
     assert_true(o.set.fidelity == SC_FIDELITY_REFERENCE && o.set.depth_steps == 8 &&
                 o.set.depth_guidance == 1.2 && o.set.depth_window == 70 && o.set.convergence == 0.5 &&
-                o.set.max_disparity == -40 && !o.set.match);
+                o.set.max_disparity == -40 && o.set.depth_range == SC_RANGE_FILM && !o.set.match);
     assert_int_equal(parse("a b --depth-steps 3 --match --fidelity=reference --max-disparity 2"), 0);
     assert_true(o.set.fidelity == SC_FIDELITY_REFERENCE && o.set.depth_steps == 3 && o.set.match == 1 &&
                 o.set.max_disparity == 2 && o.set.depth_guidance == 1.2);
