@@ -63,13 +63,23 @@ step ops-plain "$build/tests/ops" --device cuda --plain
 step ops-timed "$build/tests/ops" --device cuda --cache-dir "$build/choices"
 step golden "$build/tests/golden" --device cuda tests/golden/data
 # Some 10 GB, of which nothing is kept; where diffusers is not installed it says so.
-reference() {
-    scripts/compare_reference.py "$build/tests/golden" "$build/published"
-    local code=$?
-    rm -rf "$build/published"
-    return $code
+step reference scripts/compare_reference.py "$build/tests/golden" "$build/published"
+
+# A film of 1920x1080: a real clip enlarged if there is one, else a test card.
+film() {
+    local clip=${SC_TEST_DATA:-}/video/flower_540p_cc0.mp4 input=(-f lavfi -i testsrc2=1920x1080:rate=24)
+    [ -e "$clip" ] && input=(-stream_loop 9 -i "$clip")
+    [ -e "$build/film.mp4" ] ||
+        ffmpeg -v error -y "${input[@]}" -vf scale=1920:1080 -frames:v 300 -an -c:v libx264 -preset ultrafast -crf 18 \
+            "$build/film.mp4"
 }
-step reference reference
+memory() {
+    [ -e "$build/published/DepthCrafter" ] || { echo "skipped: no networks from the reference"; return 77; }
+    film && bash tests/e2e/gpu_memory.sh "$build/stereocrafter" "$build/tests" "$build/e2e-memory" "$build/published" \
+        "$build/film.mp4"
+}
+step memory memory
+rm -rf "$build/published"
 step chain bash tests/e2e/gpu.sh "$build/stereocrafter" "$build/tests" "$build/e2e-gpu"
 step video bash tests/e2e/gpu_video.sh "$build/stereocrafter" "$build/tests" "$build/e2e-video"
 
@@ -108,19 +118,12 @@ sanitizers() {
 }
 step sanitizers sanitizers
 
-# A film of 1920x1080: a real clip enlarged if there is one, else a test card.
-film() {
-    local clip=${SC_TEST_DATA:-}/video/flower_540p_cc0.mp4 input=(-f lavfi -i testsrc2=1920x1080:rate=24)
-    [ -e "$clip" ] && input=(-stream_loop 9 -i "$clip")
-    ffmpeg -v error -y "${input[@]}" -vf scale=1920:1080 -frames:v 300 -an -c:v libx264 -preset ultrafast -crf 18 \
-        "$build/film.mp4"
-}
 bench() {
     film && "$build/stereocrafter" --bench --device cuda --report "$build/bench.json" "$build/film.mp4" &&
         mkdir -p tests/bench && scripts/gpu_results.py "$build/bench.json" "$(cat "$build/findings.txt")" \
         "$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1)" \
         "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1)" \
-        "$(git rev-parse --short HEAD 2>/dev/null || echo "${COMMIT:-unknown}")" tests/bench
+        "$(git rev-parse --short HEAD 2>/dev/null || echo "${COMMIT:-unknown}")" tests/bench "$build/memory.log"
 }
 step bench bench
 grep -hE '^(memcheck|initcheck|synccheck|racecheck): ' "$build/sanitizers.log" 2>/dev/null

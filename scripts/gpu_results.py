@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""gpu_results.py BENCH.json FINDINGS GPU DRIVER COMMIT FOLDER: what gpu_check.sh measured, as FOLDER/results.json
-and, from that, FOLDER/RESULTS.md. ratio: how many times better than the peer."""
+"""gpu_results.py BENCH.json FINDINGS GPU DRIVER COMMIT FOLDER LOG...: what gpu_check.sh measured, as FOLDER/results.json
+and, from that, FOLDER/RESULTS.md. LOG: with lines "row NAME VALUE UNIT". ratio: how many times better
+than the peer."""
 import datetime
 import json
+import os
 import sys
 
-bench_path, findings, gpu, driver, commit, folder = sys.argv[1:]
+bench_path, findings, gpu, driver, commit, folder = sys.argv[1:7]
 bench = json.load(open(bench_path))
 rows = []
 
@@ -60,6 +62,11 @@ for r in bench["ops"]:
                 least[group] = row
 for group, row in least.items():
     rows.append({**row, "name": group})
+for path in sys.argv[7:]:
+    for line in open(path) if os.path.exists(path) else ():
+        if line.startswith("row "):
+            name, value, unit = line.split(maxsplit=3)[1:]
+            add(name, float(value), unit.strip())
 add("sanitizer_findings", int(findings), "findings")
 
 with open(folder + "/results.json", "w") as f:

@@ -36,6 +36,7 @@ struct sc_loader {
     sc_load_size need, *report;
     int64_t params;
     char list[4096]; /* the problems */
+    double opened;   /* sc_now() */
     int problems, listed, ret;
 };
 

@@ -51,6 +51,7 @@ static sc_loader *new_loader(const char *name, int files, sc_exec *x, sc_dtype s
     }
     if (!ld)
         return NULL;
+    ld->opened = sc_now();
     ld->x = x;
     ld->store = store;
     ld->log = log;
@@ -545,6 +546,16 @@ void sc_loader_report(sc_loader *ld, sc_load_size *size)
     ld->report = size;
 }
 
+/* Of the file. */
+static double gigabytes(const sc_loader *ld)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < ld->requests; i++)
+        sum += ld->request[i].from ? (double)ld->request[i].from->bytes : 0;
+    return sum / 1e9;
+}
+
 int sc_loader_finish(sc_loader **ld, void **block, int64_t *params)
 {
     void *all = NULL;
@@ -554,6 +565,9 @@ int sc_loader_finish(sc_loader **ld, void **block, int64_t *params)
     SC_TRY(check_all_used(*ld));
     if ((*ld)->file || (*ld)->random)
         SC_TRY(sc_loader_read(*ld, &all));
+    if ((*ld)->file && !(*ld)->x->measuring)
+        sc_log((*ld)->log, SC_LOG_DEBUG, "weights", "%s: %.2f GB came in %.2f s", (*ld)->name, gigabytes(*ld),
+               sc_now() - (*ld)->opened);
     if ((*ld)->report)
         *(*ld)->report = (*ld)->need;
     *block = all;
