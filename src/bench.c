@@ -242,8 +242,7 @@ static void report_net(FILE *f, cJSON *rows, const net *n, const char *precision
 }
 
 /* The device in one precision; 1 if it does not have it. */
-static int open_exec(sc_exec *x, sc_device **dev, sc_precision *p, const sc_settings *s,
-                     const char *precision)
+int sc_bench_open(sc_exec *x, sc_device **dev, sc_precision *p, const sc_settings *s, const char *precision)
 {
     sc_device_options o = {
         .name = s->device, .threads = s->threads, .plain = !s->optimize, .cache_dir = s->cache_dir
@@ -262,7 +261,7 @@ fail:
     return ret;
 }
 
-static void close_exec(sc_exec *x, sc_device **dev)
+void sc_bench_close(sc_exec *x, sc_device **dev)
 {
     if (x->dev)
         sc_exec_close(x);
@@ -281,7 +280,7 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
     result r = { 0 };
     int ret;
 
-    SC_TRY(open_exec(&x, &dev, &p, s, precision));
+    SC_TRY(sc_bench_open(&x, &dev, &p, s, precision));
     if (!ret) {
         n.frames = c->size[dev->large][0];
         n.h = c->size[dev->large][1];
@@ -297,7 +296,7 @@ fail:
     if (dev)
         close_net(&n, dev);
     sc_pager_close(&pager);
-    close_exec(&x, &dev);
+    sc_bench_close(&x, &dev);
     return ret;
 }
 
@@ -308,11 +307,11 @@ static int bench_ops(FILE *f, cJSON *rows, const sc_settings *s, const char *pre
     sc_precision p;
     int ret;
 
-    SC_TRY(open_exec(&x, &dev, &p, s, precision));
+    SC_TRY(sc_bench_open(&x, &dev, &p, s, precision));
     if (!ret && p.net[0].weight == x.act)
         SC_TRY(sc_bench_ops(f, rows, &x, precision));
 fail:
-    close_exec(&x, &dev);
+    sc_bench_close(&x, &dev);
     return ret;
 }
 
@@ -351,6 +350,22 @@ static int bench_chain(FILE *f, cJSON *rows, const sc_settings *from, const char
     }
 fail:
     sc_close(&c);
+    return ret;
+}
+
+/* The VAE alone, in every precision or in the one that is asked for. */
+static int bench_passage(FILE *f, cJSON *json, const sc_settings *s)
+{
+    cJSON *rows = cJSON_AddArrayToObject(json, "vae");
+    float *ref = NULL;
+    int ret = 0;
+
+    fprintf(f, "%-5s %-11s %6s %6s %12s %12s %9s %9s %9s %8s\n", "", "pictures", "tile", "slice", "encode ms",
+            "decode ms", "TFLOP/s", "MiB", "host MiB", "PSNR");
+    for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++)
+        if (!s->precision || !strcmp(s->precision, precisions[k]))
+            ret = sc_bench_vae(f, rows, s, precisions[k], &ref);
+    free(ref);
     return ret;
 }
 
@@ -395,13 +410,15 @@ int sc_bench(FILE *f, const char *report, const sc_settings *set)
     if (s.log.level < SC_LOG_DEBUG) /* the table is for reading */
         s.log.level = SC_MIN(s.log.level, SC_LOG_ERROR);
     SC_TRY(sc_device_open(&dev, &(sc_device_options){ .name = s.device, .threads = s.threads }, &s.log));
-    fprintf(f, "%s: %s\npublished networks have random weights; error: against fp32\n", dev->name,
-            dev->description);
+    fprintf(f, "%s: %s\n%s\n", dev->name, dev->description,
+            s.vae ? "milliseconds are of a frame, TFLOP/s of decoding; PSNR: of decoding noise, against the "
+                    "first row"
+                  : "published networks have random weights; error: against fp32");
     cJSON_AddNumberToObject(json, "schema", SCHEMA);
     cJSON_AddStringToObject(json, "version", sc_version());
     cJSON_AddStringToObject(json, "device", dev->name);
     cJSON_AddStringToObject(json, "description", dev->description);
-    SC_TRY(bench_all(f, json, &s));
+    SC_TRY(s.vae ? bench_passage(f, json, &s) : bench_all(f, json, &s));
     if (report)
         SC_TRY(sc_json_write(report, json, &s.log));
     ret = 0;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "ops.h"
+#include "precision.h"
 
 enum { SC_BENCH_RUNS = 20 };
 
@@ -24,6 +25,14 @@ double sc_bench_quantile(const sc_bench_times *t, double q);
 
 /* Adds median_ms, p10_ms, p90_ms, runs, tflops, launches, bytes_up and bytes_down to a row. */
 void sc_bench_row(cJSON *row, const sc_bench_times *t);
+
+/* The device s->device in one precision; 1 if it does not have it. Close it either way. */
+int sc_bench_open(sc_exec *x, sc_device **dev, sc_precision *p, const sc_settings *s, const char *precision);
+void sc_bench_close(sc_exec *x, sc_device **dev);
+
+/* The VAE of s->vae in one precision, there and back, whole and in tiles, a table row and an object in `rows`
+ * each; 1 if the device does not have it. *ref is for the caller to free, NULL for the first precision. */
+int sc_bench_vae(FILE *f, cJSON *rows, const sc_settings *s, const char *precision, float **ref);
 
 /* Ops with the shapes that the published networks and a film of 1920x1080 have, or far smaller ones on a
  * device that is not large, one table row and one object in `rows` each. x->act is the type of networks' ops.

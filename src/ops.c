@@ -149,8 +149,12 @@ void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
     SC_CHECK(x, absent(a.vec) || a.vec.dtype == SC_F32 || a.vec.dtype == out.dtype);
     SC_CHECK(x, absent(a.add) || (sc_same_shape(a.add, out) && sc_tensor_packed(a.add)));
     SC_CHECK(x, absent(a.scale) ? a.w.dtype != SC_F8 : is_narrow(p));
-    if (!absent(a.scale))
+    if (o && o->x_scale) {
+        SC_CHECK(x, in.dtype == SC_F8 && !absent(a.scale) && o->x_scale->dtype == SC_F32);
+        a.x_scale = *o->x_scale;
+    } else if (!absent(a.scale)) {
         a.x = quantised(x, in, 1, &a.x_scale);
+    }
     x->stats.flops += 2 * sc_tensor_count(out) * p->w.dim[1] * p->w.dim[2] * p->w.dim[3];
     if (p->far.tape)
         sc_pager_need(x, p);

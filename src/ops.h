@@ -291,7 +291,8 @@ typedef struct sc_linear_opt {
 typedef struct sc_conv2d_opt {
     sc_act act;
     const sc_tensor *vec, *add;
-    int stride; /* 0 = 1 */
+    const sc_tensor *x_scale; /* [1]: in is E4M3 already, by sc_quantise_into(), as are the weights */
+    int stride;               /* 0 = 1 */
     bool upsample;
     int pad_mode; /* 0: (k-1)/2 all round; 1: none; 2: right and bottom only (the VAE encoder's downsampler)
                    */

@@ -23,38 +23,43 @@ static int before(const sc_causal *w, const sc_past *past)
     return past->conv[w->slot].begun ? kept(w) : w->taps - 1;
 }
 
-/* Frames that convolution i keeps; returns how many bytes they take with what aligns the next. */
-static size_t kept_frames(sc_tensor *frames, const sc_causal_list *list, int i, sc_dtype t, int64_t h,
-                          int64_t w)
+/* A tensor with memory at *at, which moves past it; NULL stays. */
+static sc_tensor carve(char *memory, size_t *used, sc_dtype t, int ndim, const int64_t *dim)
 {
-    const int level = list->conv[i].level;
+    const sc_tensor y = sc_tensor_make(memory ? memory + *used : NULL, t, ndim, dim);
 
-    *frames = sc_tensor_make(NULL, t,
-                             SC_DIMS(list->conv[i].frames, h >> level, w >> level, list->conv[i].channels));
-    return (sc_tensor_bytes(*frames) + ALIGN - 1) / ALIGN * ALIGN;
+    *used += (sc_tensor_bytes(y) + ALIGN - 1) / ALIGN * ALIGN;
+    return y;
+}
+
+/* Returns the bytes that the frames take. */
+static size_t lay_out(sc_past *p, const sc_causal_list *list, sc_dtype t, int64_t h, int64_t w, char *memory)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < list->count; i++) {
+        const int level = list->conv[i].level;
+
+        p->conv[i].frames =
+            carve(memory, &used, list->conv[i].narrow ? list->conv[i].type : t,
+                  SC_DIMS(list->conv[i].frames, h >> level, w >> level, list->conv[i].channels));
+        if (list->conv[i].narrow)
+            p->conv[i].scale = carve(memory, &used, SC_F32, SC_DIMS(list->conv[i].frames));
+    }
+    return used;
 }
 
 size_t sc_past_bytes(const sc_causal_list *list, sc_dtype t, int64_t h, int64_t w)
 {
-    sc_tensor frames;
-    size_t bytes = 0;
+    sc_past p;
 
-    for (int i = 0; i < list->count; i++)
-        bytes += kept_frames(&frames, list, i, t, h, w);
-    return bytes;
+    return lay_out(&p, list, t, h, w, NULL);
 }
 
 void sc_past_open(sc_past *p, const sc_causal_list *list, sc_dtype t, int64_t h, int64_t w, void *memory)
 {
-    char *at = memory;
-
     *p = (sc_past){ 0 };
-    for (int i = 0; i < list->count; i++) {
-        const size_t bytes = kept_frames(&p->conv[i].frames, list, i, t, h, w);
-
-        p->conv[i].frames.data = at;
-        at = at ? at + bytes : NULL;
-    }
+    lay_out(p, list, t, h, w, memory);
 }
 
 void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_causal_shape *s,
@@ -63,13 +68,15 @@ void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_
     w->taps = s->taps;
     w->down = s->down;
     w->slot = 0;
-    if (w->taps > 1) {
-        w->slot = list->count;
-        list->conv[list->count].frames = kept(w);
-        list->conv[list->count].level = s->level;
-        list->conv[list->count++].channels = s->in;
-    }
     sc_load_conv3d(ld, &w->p, s->out, s->in, s->taps, 3, "%s", name);
+    if (w->taps == 1)
+        return;
+    w->slot = list->count++;
+    list->conv[w->slot].frames = kept(w);
+    list->conv[w->slot].level = s->level;
+    list->conv[w->slot].channels = s->in;
+    list->conv[w->slot].narrow = w->p.scale.ndim;
+    list->conv[w->slot].type = w->p.w.dtype;
 }
 
 int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames)
@@ -77,22 +84,46 @@ int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames
     return (before(w, past) + frames - w->taps) / step(w) + 1;
 }
 
+typedef struct strip { /* of a slice; with a factor each where they are narrow */
+    sc_tensor t, scale;
+} strip;
+
 /* Frame t of a slice; below 0: of those before it. */
-static sc_tensor frame_at(const sc_causal *w, sc_tensor in, const sc_past *past, int64_t t)
+static strip frame_at(const sc_causal *w, const strip *in, const sc_past *past, int64_t t)
 {
-    if (t >= 0)
-        return sc_slice(in, 0, t, 1);
-    return past->conv[w->slot].begun ? sc_slice(past->conv[w->slot].frames, 0, kept(w) + t, 1)
-                                     : sc_slice(in, 0, 0, 1);
+    const bool before_it = t < 0 && past->conv[w->slot].begun;
+    const sc_tensor all = before_it ? past->conv[w->slot].frames : in->t;
+    const sc_tensor scale = before_it ? past->conv[w->slot].scale : in->scale;
+    const int64_t at = before_it ? kept(w) + t : SC_MAX(t, 0);
+
+    return (strip){ sc_slice(all, 0, at, 1), scale.ndim ? sc_slice(scale, 0, at, 1) : SC_NONE };
 }
 
 /* Of a slice that is shorter than what is kept, some frames stay, and move up: in this order none is lost. */
-static void remember(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)
+static void remember(sc_exec *x, const sc_causal *w, const strip *in, sc_past *past)
 {
-    for (int i = 0; i < kept(w); i++)
-        sc_copy_into(x, sc_slice(past->conv[w->slot].frames, 0, i, 1),
-                     frame_at(w, in, past, in.dim[0] - kept(w) + i));
+    for (int i = 0; i < kept(w); i++) {
+        const strip from = frame_at(w, in, past, in->t.dim[0] - kept(w) + i);
+
+        sc_copy_into(x, sc_slice(past->conv[w->slot].frames, 0, i, 1), from.t);
+        if (from.scale.ndim)
+            sc_copy_into(x, sc_slice(past->conv[w->slot].scale, 0, i, 1), from.scale);
+    }
     past->conv[w->slot].begun |= w->taps > 1;
+}
+
+/* Three taps see each frame, and so does the next slice: it is made narrow but once. */
+static strip narrowed(sc_exec *x, const sc_causal *w, sc_tensor in)
+{
+    strip f = { in, SC_NONE };
+
+    if (!w->p.scale.ndim || w->taps == 1)
+        return f;
+    f.t = sc_new(x, w->p.w.dtype, in.ndim, in.dim);
+    f.scale = sc_new(x, SC_F32, SC_DIMS(in.dim[0]));
+    for (int64_t t = 0; t < in.dim[0]; t++)
+        sc_quantise_into(x, sc_slice(f.t, 0, t, 1), sc_slice(f.scale, 0, t, 1), sc_slice(in, 0, t, 1));
+    return f;
 }
 
 /* One temporal tap's kernels; the bias is the first one's. */
@@ -113,19 +144,25 @@ void sc_causal_into(sc_exec *x, sc_tensor out, const sc_causal *w, sc_tensor in,
                     const sc_tensor *add)
 {
     const sc_tensor was = past->conv[w->slot].frames;
+    const sc_mark m = sc_push(x);
 
     SC_CHECK(x, in.dim[0] > 0 && out.dim[0] == sc_causal_frames(w, past, in.dim[0]));
     SC_CHECK(x, w->taps == 1 || (was.dim[1] == in.dim[1] && was.dim[2] == in.dim[2]));
+    const strip all = narrowed(x, w, in);
     for (int64_t t = 0; t < out.dim[0]; t++) {
         const sc_tensor y = sc_slice(out, 0, t, 1), z = add ? sc_slice(*add, 0, t, 1) : SC_NONE;
         sc_conv2d_opt o = { .stride = w->down ? 2 : 1, .pad_mode = w->down ? 2 : 0, .add = &z };
 
         for (int k = 0; k < w->taps; k++, o.add = &y) {
             const sc_param p = tap_of(w, k);
-            sc_conv2d_into(x, y, frame_at(w, in, past, t * step(w) + k - before(w, past)), &p, &o);
+            const strip f = frame_at(w, &all, past, t * step(w) + k - before(w, past));
+
+            o.x_scale = f.scale.ndim ? &f.scale : NULL;
+            sc_conv2d_into(x, y, f.t, &p, &o);
         }
     }
-    remember(x, w, in, past);
+    remember(x, w, &all, past);
+    sc_pop(x, m);
 }
 
 sc_tensor sc_causal_forward(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)

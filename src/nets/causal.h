@@ -19,6 +19,8 @@ typedef struct sc_causal_list {
     struct {
         int frames, level; /* of pictures halved `level` times */
         int64_t channels;
+        bool narrow; /* kept in the weights' type, with factors */
+        sc_dtype type;
     } conv[SC_CAUSAL_MAX];
 } sc_causal_list;
 
@@ -26,7 +28,7 @@ typedef struct sc_causal_list {
  * was given any. */
 typedef struct sc_past {
     struct {
-        sc_tensor frames;
+        sc_tensor frames, scale; /* scale [frames]: of narrow ones */
         bool begun;
     } conv[SC_CAUSAL_MAX];
 } sc_past;

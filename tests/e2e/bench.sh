@@ -1,7 +1,8 @@
 #!/bin/bash
 # bench.sh PROGRAM TOOLS WORK: --info, --bench and -f null say what they promise, on the CPU.
 set -u
-. "$(dirname "$0")/common.bash"
+here=$(realpath "$(dirname "$0")")
+. "$here/common.bash"
 cd "$work" || exit 1
 
 # has N PATTERN FILE: N lines match.
@@ -27,6 +28,14 @@ check "the report has every network" has 5 '"net":' bench.json
 check "the report has every op" has 25 '"op":' bench.json
 check "the report has every time" has 30 '"median_ms":.?[0-9]' bench.json
 check "the report has the chain" has 1 '"frames":.?4,' bench.json
+
+golden --models models "$here/../golden/data" >/dev/null || exit 1
+"$program" --bench --device cpu --vae models/SeedVR2/ema_vae_fp16.safetensors --vae-tile 64 --report vae.json >vae.txt || exit 1
+check "a row for a VAE" has 1 '^fp32 +96x64 +64 +4( +[0-9]+\.[0-9]+){3} +[0-9]+ +[1-9][0-9]* +inf$' vae.txt
+check "and no other" has 1 '^fp32' vae.txt
+check "the report has both ways" has 2 '"frame_ms":.?[0-9]' vae.json
+"$program" --bench --device cpu --vae nowhere 2>none.txt >/dev/null
+check "a VAE that is not there" [ $? = 8 ]
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

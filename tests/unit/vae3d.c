@@ -276,12 +276,61 @@ static void opens_a_file(void **state)
     close_fixture(&f);
 }
 
+/* Nine frames of the toy: the first latent with the next, and the last alone or with them. */
+static void decode_slices(sc_exec *x, const sc_vae3d *v, float *y, int slices)
+{
+    const sc_mark m = sc_push(x);
+    const sc_tensor images = sc_new(x, SC_F32, SC_DIMS(9, 16, 24, 3));
+    const sc_tensor latents = sc_new(x, SC_F32, SC_DIMS(3, 2, 3, 4));
+    sc_past past;
+
+    sc_randn_into(x, latents, 1, 0);
+    begin(x, &past, v, SC_VAE3D_DECODER, 16, 24);
+    sc_vae3d_decode(x, sc_slice(images, 0, 0, slices > 1 ? 5 : 9), v,
+                    sc_slice(latents, 0, 0, slices > 1 ? 2 : 3), &past);
+    if (slices > 1)
+        sc_vae3d_decode(x, sc_slice(images, 0, 5, 4), v, sc_slice(latents, 0, 2, 1), &past);
+    if (y)
+        sc_download(x, y, images);
+    sc_pop(x, m);
+}
+
+static void decode_all(sc_exec *x, void *arg)
+{
+    decode_slices(x, arg, NULL, 1);
+}
+
+/* What is kept of weights in E4M3 is E4M3 too, and the same. */
+static void narrow_slices(void **state)
+{
+    enum { N = 9 * 16 * 24 * 3 };
+    static float y[2][N];
+    size_t kept[2];
+    fixture f;
+
+    (void)state;
+    open_fixture(&f, "cpu");
+    for (int i = 0; i < 2; i++) {
+        sc_vae3d *v = NULL;
+        assert_int_equal(open_toy(&v, &f, "vae3d", i ? SC_F8 : SC_F32, NULL, NULL), 0);
+        kept[i] = sc_vae3d_past_bytes(v, SC_VAE3D_DECODER, SC_F32, 128, 128);
+        assert_int_equal(sc_exec_reserve(&f.x, sc_measure(&f.x, decode_all, v, NULL)), 0);
+        for (int slices = 1; i && slices <= 2; slices++)
+            decode_slices(&f.x, v, y[slices - 1], slices);
+        assert_int_equal(sc_exec_wait(&f.x), 0);
+        sc_vae3d_close(&v, f.dev);
+    }
+    assert_memory_equal(y[0], y[1], sizeof(y[0]));
+    assert_true(kept[1] < kept[0] / 3); /* a quarter, but for the ends */
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_size),      cmocka_unit_test(memory_is_of_a_slice),
         cmocka_unit_test(refuses_slices), cmocka_unit_test(refuses_files),
-        cmocka_unit_test(opens_a_file),
+        cmocka_unit_test(opens_a_file),   cmocka_unit_test(narrow_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
