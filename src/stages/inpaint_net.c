@@ -70,9 +70,10 @@ static void make_mask(sc_exec *x, sc_tensor mask, sc_tensor picture, sc_tensor d
     sc_pop(x, m);
 }
 
-static sc_rect shown(const net *n)
+/* What is drawn of a picture without black bars. */
+static sc_rect largest(const net *n)
 {
-    const sc_video_info v = sc_shown(n->c->set, n->c->video);
+    const sc_video_info v = n->way->whole ? sc_shown(n->c->set, n->c->video) : *n->c->video;
 
     return (sc_rect){ 0, 0, v.width, v.height };
 }
@@ -85,7 +86,7 @@ static int take(net *n, sc_frame *f)
 
     n->count++;
     s->number = n->frames++;
-    s->active = n->way->whole ? shown(n) : f->active;
+    s->active = n->way->whole ? largest(n) : f->active;
     s->picture = f->right;
     f->right = (sc_image){ 0 };
     SC_TRY(sc_image_ref(&s->hole, &f->hole));
@@ -276,7 +277,8 @@ static void net_close(sc_stage *stage)
 static void measure(sc_exec *x, void *arg)
 {
     const net *n = arg;
-    const int h = n->c->video->height, w = n->c->video->width;
+    const sc_rect part = largest(n);
+    const int h = part.h, w = part.w;
     const sc_tensor rgb = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 3));
     const sc_tensor grey = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1));
     const slot s = { .picture.t = rgb, .mask.t = grey, .active = { 0, 0, w, h } };
@@ -297,7 +299,7 @@ static int net_fit(sc_stage *stage)
 
     n->window = n->c->plan.inpaint_window;
     n->overlap = n->c->plan.inpaint_overlap;
-    sc_artist_fit(n->artist, n->c, h, w);
+    sc_artist_fit(n->artist, n->c, largest(n).h, largest(n).w);
     if (!(stage->arena = sc_measure(n->c->x, measure, n, NULL)))
         return -EINVAL;
     /* Of two windows' frames what was seen, hole and mask; of one's left eye (two where one is made too),
