@@ -8,13 +8,12 @@
 #include <libavutil/log.h>
 
 #include "comfort.h"
-#include "nets/builtin.h"
+#include "kept.h"
 #include "pager.h"
 #include "stages/score.h"
 #include "stats.h"
 #include "stages/parity.h"
 #include "stages/published.h"
-#include "video/cache.h"
 
 struct sc_converter {
     sc_settings set;
@@ -200,7 +199,7 @@ static int open_sidecar(sc_converter *c)
                                   .threads = c->set.threads,
                                   .layout = SC_LAYOUT_LEFT };
 
-    return sc_writer_open(&c->sidecar, &o, &c->log);
+    return o.path && !c->set.dry_run ? sc_writer_open(&c->sidecar, &o, &c->log) : 0;
 }
 
 static sc_writer_options output_options(sc_converter *c, int i)
@@ -358,9 +357,20 @@ static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
     int ret;
 
     SC_TRY(find_budget(c, &budget));
+    if (c->set.cache)
+        c->set.export_depth = c->cached; /* named by what is planned */
     for (;;) {
         if ((bytes = make_plan(c, budget, format)) < 0)
             return (int)bytes;
+        if (c->set.cache && !c->set.depth_file) {
+            SC_TRY(sc_kept_depth(c->cached, &c->ctx, c->dev->large));
+            if (ret) { /* less is left to do: planned anew */
+                c->set.depth_file = c->cached;
+                c->set.export_depth = NULL;
+                continue;
+            }
+            sc_log(&c->log, SC_LOG_INFO, "cache", "this film's depth will be kept as %s", c->cached);
+        }
         if ((ret = open_planned(c, format)) != -ENOMEM || !bytes)
             break;
         close_chain(c);
@@ -370,32 +380,6 @@ static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
     }
     if (!ret && budget != SIZE_MAX) /* what later shots may take */
         c->exec.most = c->exec.size + (budget - (size_t)bytes);
-fail:
-    return ret;
-}
-
-/* The depth that an earlier conversion kept, or else a sidecar to keep this one's. */
-static int use_cache(sc_converter *c)
-{
-    char networks[SC_MODELS_PATH + 128], digest[33];
-    struct stat folder = { 0 };
-    int ret;
-
-    if (c->ctx.models) { /* a network that was replaced shows in its folder's time */
-        snprintf(networks, sizeof networks, "%s/DepthCrafter", c->ctx.models);
-        stat(networks, &folder);
-        snprintf(networks, sizeof networks, "%s %lld", c->ctx.models, (long long)folder.st_mtim.tv_sec);
-    } else {
-        const sc_builtin *depth = sc_builtin_find("depth", c->dev->large);
-
-        sc_cache_digest(digest, depth->bytes, depth->size);
-        snprintf(networks, sizeof networks, "%s", digest);
-    }
-    SC_TRY(sc_cache_depth(c->cached, &c->set, networks, &c->log));
-    *(ret ? &c->set.depth_file : &c->set.export_depth) = c->cached;
-    if (!ret)
-        sc_log(&c->log, SC_LOG_INFO, "cache", "this film's depth will be kept as %s", c->cached);
-    ret = 0;
 fail:
     return ret;
 }
@@ -437,11 +421,11 @@ static int open_all(sc_converter *c)
         c->ctx.gauge = &c->gauge;
     if (!s->reconstruct)
         SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
-    if (s->cache)
-        SC_TRY(use_cache(c));
-    if (s->export_depth && !s->dry_run)
+    if (!s->cache)
         SC_TRY(open_sidecar(c));
     SC_TRY(open_chain(c, format));
+    if (s->cache)
+        SC_TRY(open_sidecar(c));
     return 0;
 fail:
     return ret;

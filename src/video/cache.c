@@ -21,7 +21,7 @@ void sc_cache_digest(char *text, const void *bytes, size_t size)
 
 int sc_cache_depth(char *path, const sc_settings *s, const char *networks, const sc_logger *log)
 {
-    char text[2 * SC_CACHE_PATH], digest[33];
+    char text[6 * SC_CACHE_PATH], digest[33];
     char *whole = sc_is_pipe(s->input) ? NULL : realpath(s->input, NULL);
     struct stat film;
     int ret;
@@ -36,11 +36,9 @@ int sc_cache_depth(char *path, const sc_settings *s, const char *networks, const
         return sc_fail(log, SC_ERR_USAGE, "cache",
                        "--cache: there is no folder for it: name one with --cache-dir");
     }
-    snprintf(text, sizeof text, "%s %lld %lld.%09ld %.17g %.17g %.17g %lld %s %d %d %d %d %d %.17g %lld %s",
-             whole, (long long)film.st_size, (long long)film.st_mtim.tv_sec, film.st_mtim.tv_nsec, s->start,
-             s->end, s->duration, (long long)s->frames, s->precision ? s->precision : "", s->depth_range,
-             s->depth_size, s->depth_window, s->depth_overlap, s->depth_steps, s->depth_guidance,
-             (long long)s->seed, networks);
+    snprintf(text, sizeof text, "%s %lld %lld.%09ld %.17g %.17g %.17g %lld %s", whole,
+             (long long)film.st_size, (long long)film.st_mtim.tv_sec, film.st_mtim.tv_nsec, s->start, s->end,
+             s->duration, (long long)s->frames, networks);
     free(whole);
     sc_cache_digest(digest, text, strlen(text));
     snprintf(path, SC_CACHE_PATH, "%s/depth", s->cache_dir);

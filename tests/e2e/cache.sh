@@ -10,7 +10,7 @@ run() { # ARGUMENTS...: stderr to err.txt, exit code to $code
 }
 files() { find kept -name '*.nut' 2>/dev/null | wc -l; }
 drawn() { grep -q 'cache: this film.s depth will be kept' err.txt; }
-found() { grep -q 'depth: from kept/here/depth/' err.txt; }
+found() { grep -q 'depth: from kept/here/depth/' err.txt && ! grep -q 'depth: built in' err.txt; } # no network is opened
 
 scene_render film.mp4 192x108 10 && mkdir kept || exit 1
 run film.mp4 first.mkv
@@ -23,6 +23,8 @@ convert film.mp4 plain.mkv --depth-size 64 -c:v ffv1 || failed=1
 check "to the same picture" at_least "$(value psnr "$(score again.mkv plain.mkv)")" 60
 run film.mp4 strong.mkv --max-disparity 5 --layout tab
 check "for another strength" found
+run film.mp4 near.mkv --convergence 1
+check "for another convergence" found
 run film.mp4 size.mkv --depth-size 80
 check "not for another network's input" drawn
 run film.mp4 part.mkv --frames 5
