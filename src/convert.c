@@ -1,4 +1,3 @@
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -7,8 +6,10 @@
 
 #include <libavutil/log.h>
 
+#include "analyze.h"
 #include "comfort.h"
 #include "kept.h"
+#include "memory.h"
 #include "pager.h"
 #include "stages/score.h"
 #include "stats.h"
@@ -32,6 +33,7 @@ struct sc_converter {
     sc_parity *parity;
     sc_gauge gauge;
     sc_score score;
+    sc_edit edit;
     sc_stage *chain;                             /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
     int writers;
@@ -130,8 +132,10 @@ static int check_settings(const sc_converter *c)
     const sc_settings *s = &c->set;
     struct {
         const char *name, *path;
-    } file[SC_MAX_OUTPUTS + 4] = { { "input", s->input }, { "--depth", s->depth_file } };
-    int n = 2; /* from here on written to */
+    } file[SC_MAX_OUTPUTS + 6] = { { "input", s->input },
+                                   { "--depth", s->depth_file },
+                                   { "--shots", s->shots } };
+    int n = 3; /* from here on written to */
 
     if (s->outputs < 1 || s->outputs > SC_MAX_OUTPUTS)
         return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%d outputs, not 1 to %d", s->outputs,
@@ -152,9 +156,11 @@ static int check_settings(const sc_converter *c)
     file[n++].path = s->export_depth;
     file[n].name = "--stats";
     file[n++].path = s->stats;
-    for (int i = 2; i < n; i++)
+    file[n].name = "--analyze";
+    file[n++].path = s->analyze;
+    for (int i = 3; i < n; i++)
         for (int k = 0; k < i; k++)
-            if (same_file(file[i].path, file[k].path) && !(k < 2 && sc_is_pipe(file[i].path)))
+            if (same_file(file[i].path, file[k].path) && !(k < 3 && sc_is_pipe(file[i].path)))
                 return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: %s and %s are the same file",
                                file[i].path, file[k].name, file[i].name);
     return 0;
@@ -259,69 +265,6 @@ fail:
     return ret;
 }
 
-/* What the driver and the libraries take beside our allocations: 573 MiB on an H200 (driver 580, CUDA 13,
- * cuDNN 9.14), measured by cudaMemGetInfo; the rest is for the allocator's rounding. */
-#define DRIVER ((size_t)640 << 20)
-/* Without --vram: what is left free for the desktop and what else comes, at least. */
-#define RESERVE ((size_t)256 << 20)
-
-/* Bytes that the chain may take of the device's memory; the host's has no end here. */
-static int find_budget(const sc_converter *c, size_t *budget)
-{
-    const size_t free = c->dev->memory, asked = (size_t)c->set.vram;
-
-    *budget = SIZE_MAX;
-    if (!free) {
-        if (asked)
-            sc_log(&c->log, SC_LOG_WARNING, "memory",
-                   "--vram has no effect: %s computes in the host's memory", c->dev->name);
-        return 0;
-    }
-    if (asked && asked <= DRIVER)
-        return sc_fail(&c->log, SC_ERR_USAGE, "memory",
-                       "--vram: the driver and its libraries alone take %zu MiB", DRIVER >> 20);
-    *budget = free - SC_MIN(SC_MAX(RESERVE, free / 20), free);
-    if (asked)
-        *budget = SC_MIN(asked - DRIVER, *budget);
-    return 0;
-}
-
-static double gib(int64_t bytes)
-{
-    return (double)bytes / (1 << 30);
-}
-
-/* Sets the context's plan to the best that fits, and says what it is. Returns the bytes that it needs. */
-static int64_t make_plan(sc_converter *c, size_t budget, const enum AVPixelFormat *format)
-{
-    const sc_plan best = sc_plan_of(&c->set);
-    sc_plan plan = best;
-    const int64_t bytes = sc_chain_plan(&plan, budget, &c->ctx, c->reader, format);
-    const double driver = c->dev->memory ? gib(DRIVER) : 0;
-    char text[256];
-
-    if (bytes < 0) { /* why, the chain will say */
-        c->ctx.plan = best;
-        return 0;
-    }
-    c->ctx.plan = plan;
-    if ((uint64_t)bytes > budget)
-        return sc_fail(
-            &c->log, SC_ERR_DEVICE, "memory",
-            "%.2f GiB of %s are not enough: the least that this film can be converted with is %.2f (--vram "
-            "%.1fG); smaller are %sa smaller film",
-            gib((int64_t)budget) + driver, c->dev->name, gib(bytes) + driver,
-            ceil(10 * (gib(bytes) + driver)) / 10,
-            c->set.reconstruct ? "another --precision and " : "--model builtin and ");
-    sc_plan_describe(text, sizeof(text), &plan, &best);
-    if (c->dev->memory)
-        sc_log(&c->log, SC_LOG_INFO, "memory", "%.2f of %.2f GiB: %s", gib(bytes) + driver,
-               gib((int64_t)budget) + driver, *text ? text : "everything resident, nothing in smaller parts");
-    else if (*text)
-        sc_log(&c->log, SC_LOG_INFO, "memory", "%s", text);
-    return bytes;
-}
-
 static void close_chain(sc_converter *c)
 {
     sc_stage_close(&c->chain);
@@ -356,11 +299,11 @@ static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
     int64_t bytes;
     int ret;
 
-    SC_TRY(find_budget(c, &budget));
+    SC_TRY(sc_memory_budget(&budget, &c->set, c->dev, &c->log));
     if (c->set.cache)
         c->set.export_depth = c->cached; /* named by what is planned */
     for (;;) {
-        if ((bytes = make_plan(c, budget, format)) < 0)
+        if ((bytes = sc_memory_plan(&c->ctx, budget, c->reader, format)) < 0)
             return (int)bytes;
         if (c->set.cache && !c->set.depth_file) {
             SC_TRY(sc_kept_depth(c->cached, &c->ctx, c->dev->large));
@@ -406,6 +349,9 @@ static int open_all(sc_converter *c)
            v->codec, av_get_pix_fmt_name(v->format), v->duration);
     if (s->max_disparity < 0)
         c->set.max_disparity = -100 * s->max_disparity / v->width;
+    if (s->shots)
+        SC_TRY(sc_edit_read(&c->edit, s, v, &c->log));
+    c->ctx.edit = s->shots ? &c->edit : NULL;
     if (s->noise || s->dump)
         SC_TRY(sc_parity_open(&c->parity, s->noise, s->dump, &c->log));
     c->ctx.parity = c->parity;
@@ -417,7 +363,7 @@ static int open_all(sc_converter *c)
     c->ctx.pools = c->pools;
     c->ctx.library = &c->library;
     c->ctx.score = &c->score;
-    if (s->stats || s->viewer != SC_VIEWER_NONE)
+    if (s->stats || s->analyze || s->viewer != SC_VIEWER_NONE)
         c->ctx.gauge = &c->gauge;
     if (!s->reconstruct)
         SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
@@ -544,6 +490,8 @@ int sc_run(sc_converter *c)
         sc_stats_log_score(&c->score, &c->log);
     if (ret >= 0 && c->set.stats)
         ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->score, &c->log);
+    if (ret >= 0 && c->set.analyze)
+        ret = sc_analyze_write(&c->set, c->ctx.video, &c->gauge, &c->log);
     if (ret >= 0 && !c->set.reconstruct)
         ret = sc_comfort_check(&c->set, &c->gauge, &c->log);
     if (c->set.progress)
@@ -573,6 +521,7 @@ void sc_close(sc_converter **cp)
     sc_pools_close(&c->pools);
     sc_exec_close(&c->exec);
     sc_gauge_clear(&c->gauge);
+    sc_edit_clear(&c->edit);
     sc_parity_close(&c->parity);
     sc_score_clear(&c->score);
     sc_device_close(&c->dev);

@@ -7,6 +7,7 @@
 
 #include "fidelity.h"
 #include "nets/builtin.h"
+#include "stages/edit.h"
 #include "stages/models.h"
 
 enum { TEXT = 3 * SC_MODELS_PATH };
@@ -75,6 +76,20 @@ static void add_builtin(char text[TEXT], const sc_context *c, bool large)
     add(text, " %s %d", digest, c->set->depth_size);
 }
 
+/* Where shots begin, and which part of the picture is looked at. */
+static void add_edit(char text[TEXT], const sc_edit *e)
+{
+    char digest[33] = "", line[256];
+
+    for (int i = 0; i < e->shots; i++) {
+        const sc_edit_shot *s = &e->shot[i];
+        const int n = snprintf(line, sizeof(line), "%s %.17g %d %d %d %d", digest, s->time, s->picture.x,
+                               s->picture.y, s->picture.w, s->picture.h);
+        sc_cache_digest(digest, line, (size_t)n);
+    }
+    add(text, " %s", digest);
+}
+
 int sc_kept_depth(char path[SC_CACHE_PATH], const sc_context *c, bool large)
 {
     char text[TEXT] = "";
@@ -85,5 +100,7 @@ int sc_kept_depth(char path[SC_CACHE_PATH], const sc_context *c, bool large)
         add_published(text, c, &files);
     else
         add_builtin(text, c, large);
+    if (c->edit)
+        add_edit(text, c->edit);
     return sc_cache_depth(path, c->set, text, c->log);
 }

@@ -354,11 +354,14 @@ static int convert_many(console *t, sc_options *o)
 
     for (int k = 0; k < o->set.outputs; k++)
         SC_TRY(find_jobs(o, &b[k], o->set.output[k].path ? o->set.output[k].path : ""));
-    if (b->count > 1 && (o->set.export_depth || o->set.depth_file || o->set.stats))
+    if (b->count > 1 &&
+        (o->set.export_depth || o->set.depth_file || o->set.stats || o->set.shots || o->set.analyze))
         SC_TRY(sc_fail(log, SC_ERR_USAGE, "batch", "%s is for one film, here are %d",
                        o->set.depth_file     ? "--depth"
                        : o->set.export_depth ? "--export-depth"
-                                             : "--stats",
+                       : o->set.stats        ? "--stats"
+                       : o->set.shots        ? "--shots"
+                                             : "--analyze",
                        b->count));
     if (!(failed = malloc((size_t)b->count * sizeof(*failed))))
         SC_TRY(-ENOMEM);

@@ -1,3 +1,4 @@
+#include "options_choices.h"
 #include "options_table.h"
 
 enum group { FILES, STEREO, DEPTH, INPAINT, ENCODING, RUNNING };
@@ -11,49 +12,6 @@ const char *const sc_option_group[] = {
     [RUNNING] = "Running",
     NULL,
 };
-
-static const char *const layouts[SC_LAYOUTS + 1] = {
-    [SC_LAYOUT_SBS] = "sbs",
-    [SC_LAYOUT_HSBS] = "hsbs",
-    [SC_LAYOUT_TAB] = "tab",
-    [SC_LAYOUT_HTAB] = "htab",
-    [SC_LAYOUT_CROSS] = "cross",
-    [SC_LAYOUT_LEFT] = "left",
-    [SC_LAYOUT_RIGHT] = "right",
-    [SC_LAYOUT_SEQUENTIAL] = "sequential",
-    [SC_LAYOUT_INTERLACED] = "interlaced",
-    [SC_LAYOUT_DUBOIS] = "dubois",
-    [SC_LAYOUT_REDCYAN] = "redcyan",
-    [SC_LAYOUT_HALFCOLOR] = "halfcolor",
-    [SC_LAYOUT_WIMMER] = "wimmer",
-    [SC_LAYOUT_GRAY] = "gray",
-    [SC_LAYOUT_RGBD] = "rgbd",
-    [SC_LAYOUT_VR180] = "vr180",
-};
-static const char *const viewers[] = {
-    [SC_VIEWER_NONE] = "none",     [SC_VIEWER_TV] = "tv65@2.5m", [SC_VIEWER_QUEST] = "quest",
-    [SC_VIEWER_CINEMA] = "cinema", [SC_VIEWER_PHONE] = "phone",  [SC_VIEWER_PHONE + 1] = NULL,
-};
-static const char *const views[] = { "right", "left", "both", NULL };
-static const char *const namings[] = { "iw3", "plex", "none", NULL };
-static const char *const switches[] = { "off", "on", NULL };
-static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };
-static const char *const ranges[] = { "shot", "film", NULL };
-static const char *const progresses[] = { "line", "json", "ffmpeg", "none", NULL };
-static const char *const models[] = { "auto", "builtin", "stereocrafter", NULL };
-static const char *const fidelities[] = {
-    [SC_FIDELITY_DEFAULT] = "default",
-    [SC_FIDELITY_REFERENCE] = "reference",
-    [SC_FIDELITY_FAST] = "fast",
-    [SC_FIDELITY_FAST + 1] = NULL,
-};
-static const char *const hwaccels[] = { "auto", "none", NULL };
-static const char *const formats[] = {
-    [SC_FORMAT_AUTO] = "auto",         [SC_FORMAT_NULL] = "null",     [SC_FORMAT_NUT] = "nut",
-    [SC_FORMAT_MATROSKA] = "matroska", [SC_FORMAT_MPEGTS] = "mpegts", [SC_FORMAT_Y4M] = "yuv4mpegpipe",
-    [SC_FORMAT_Y4M + 1] = NULL,
-};
-static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 
 #define OF(member)  .offset = offsetof(sc_options, member)
 #define IN(member)  OF(set.member)
@@ -203,6 +161,13 @@ const sc_option sc_option_table[] = {
       .unit = "0 far .. 1 near",
       .help = "what lies in the screen plane. 0.45 puts a little more in front of the screen than behind "
               "it, and keeps eyes from diverging on screens up to five metres wide" },
+    { .name = "--shots",
+      .type = SC_TEXT,
+      .group = STEREO,
+      IN(shots),
+      .unit = "FILE",
+      .help = "cuts, black bars, --max-disparity and --convergence of each shot from a file that --analyze "
+              "wrote, instead of the same for all" },
     { .name = "--viewer",
       .type = SC_CHOICE,
       .group = STEREO,
@@ -529,6 +494,14 @@ const sc_option sc_option_table[] = {
       .help = "on stderr: one line, one JSON object a report, blocks of key=value as FFmpeg's -progress "
               "writes them, "
               "or nothing" },
+    { .name = "--analyze",
+      .type = SC_TEXT,
+      .group = RUNNING,
+      IN(analyze),
+      .unit = "FILE",
+      .help = "convert nothing, but write what each shot is like as JSON: its place, black bars, how far its "
+              "points are shifted, what may disturb, and a strength and a convergence for it, to be looked "
+              "over and given to --shots" },
     { .name = "--stats",
       .type = SC_TEXT,
       .group = RUNNING,

@@ -443,11 +443,16 @@ static int check_together(const sc_settings *s, char *error, size_t size)
                         s->depth_file ? "--depth" : "--export-depth");
     if (s->reconstruct && !s->vae)
         return complain(error, size, "--reconstruct: by which network? --vae names its file");
-    if (s->reconstruct && (s->depth_file || s->export_depth || s->cache))
+    if (s->reconstruct && (s->depth_file || s->export_depth || s->cache || s->shots || s->analyze))
         return complain(error, size, "--reconstruct makes no depth: %s does not go with it",
                         s->depth_file     ? "--depth"
                         : s->export_depth ? "--export-depth"
-                                          : "--cache");
+                        : s->cache        ? "--cache"
+                        : s->shots        ? "--shots"
+                                          : "--analyze");
+    if (s->analyze && s->output[0].path)
+        return complain(error, size, "--analyze converts nothing: \"%s\" would not be made",
+                        s->output[0].path);
     if (s->max_parallax > 0 && s->viewer == SC_VIEWER_NONE)
         return complain(error, size, "--max-parallax: for whom? --viewer says it");
     if (sc_is_pipe(s->input) && sc_is_pipe(s->depth_file))
@@ -515,6 +520,10 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
                         "%s: stands after the last output; of several, each has its options before it",
                         l.dangling);
     SC_TRY(check_together(&o->set, error, size));
+    if (o->set.analyze) { /* holes are counted, not filled */
+        o->set.output[0].format = SC_FORMAT_NULL;
+        o->set.inpaint = 3;
+    }
     if (o->bench || (!o->set.input && o->print_config))
         return 0;
     if (!o->set.input)

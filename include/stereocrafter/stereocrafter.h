@@ -142,6 +142,10 @@ typedef struct sc_settings {
     double max_parallax; /* degrees for that viewer that make sc_run() fail in the end; 0 = none */
     int synthetic_view;  /* sc_view; for both, each is made with half of the disparity */
 
+    /* Edit lists, src/stages/edit.h. NULL, or how each shot is converted; or where to write what the shots
+     * are like, for which output[0].format must be SC_FORMAT_NULL. */
+    const char *shots, *analyze;
+
     const char *depth_file;   /* NULL, or a depth video or image sequence used instead of the network */
     const char *export_depth; /* NULL, or where the gray16 FFV1 sidecar goes */
     int cache;        /* 1: the film's depth is kept in cache_dir, and taken from there; without both above */

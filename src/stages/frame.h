@@ -31,6 +31,8 @@ typedef struct sc_frame {            /* zeroed, then filled in as it goes down t
     sc_image hole;                   /* [H,W,1] f32, 0..1, 1 = nothing landed here */
     sc_image disp_right;             /* [H,W,1] f32, pixels, as seen from the right eye */
     sc_rect active;                  /* the picture without its black bars */
+    float max_disparity;             /* of its shot: percent of the width of `active` */
+    float convergence;               /* of its shot: the disparity 0..1 in the screen plane */
     int64_t pts, duration;           /* in the source stream's time base */
     unsigned flags;
 } sc_frame;

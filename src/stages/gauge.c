@@ -4,9 +4,14 @@
 #include <stdlib.h>
 
 #include "../ops.h"
+#include "edit.h"
 
 /* As the scale of depth does: what lies beyond is a few stray pixels. */
 static const float low_quantile = 0.01f, high_quantile = 0.99f;
+/* What a side of the picture cuts off: the nearest 20th of the outermost 50th, but for the lowest third,
+ * where it is the ground, which disturbs nobody. */
+static const float side_quantile = 0.95f;
+enum { SIDE = 50, GROUND = 3 };
 
 typedef struct gauge {
     sc_stage stage;
@@ -16,32 +21,45 @@ typedef struct gauge {
 } gauge;
 
 typedef struct reading {
-    float range[2], median[2], hole[3];
+    float range[2], median[2], side[2][2], hole[3], picture[9];
 } reading;
 
-/* Disparity of the part without black bars, holes of it all. Waits. */
-static void read_frame(sc_exec *x, reading *r, sc_tensor disp, sc_tensor hole)
+/* Disparity of the part without black bars and of its left and right side, holes and brightness. */
+static void read_frame(sc_exec *x, reading *r, const sc_frame *f)
 {
     const sc_mark m = sc_push(x);
-    const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2)), median = sc_new(x, SC_F32, SC_DIMS(2));
-    const sc_tensor share = sc_new(x, SC_F32, SC_DIMS(3, 1));
+    const sc_tensor disp = sc_crop(f->disp.t, f->active);
+    const int64_t h = disp.dim[0], w = disp.dim[1], strip = SC_MAX(w / SIDE, 1);
+    const sc_tensor above = sc_slice(disp, 0, 0, h - h / GROUND);
+    const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2)), median = sc_new_like(x, range);
+    const sc_tensor side[2] = { sc_new_like(x, range), sc_new_like(x, range) };
+    const sc_tensor share = sc_new(x, SC_F32, SC_DIMS(3, 1)), picture = sc_new(x, SC_F32, SC_DIMS(3, 3));
 
     sc_minmax_into(x,
                    &(sc_minmax_args){ .y = range, .x = disp, .q_lo = low_quantile, .q_hi = high_quantile });
     sc_minmax_into(x, &(sc_minmax_args){ .y = median, .x = disp, .q_lo = 0.5f, .q_hi = 0.5f });
-    sc_moments_into(x, &(sc_moments_args){ .y = share, .x = hole });
+    for (int i = 0; i < 2; i++)
+        sc_minmax_into(x, &(sc_minmax_args){ .y = side[i],
+                                             .x = sc_slice(above, 1, i ? w - strip : 0, strip),
+                                             .q_lo = side_quantile,
+                                             .q_hi = side_quantile });
+    sc_moments_into(x, &(sc_moments_args){ .y = share, .x = f->hole.t });
+    sc_moments_into(x, &(sc_moments_args){ .y = picture, .x = sc_crop(f->left.t, f->active) });
     sc_download(x, r->range, range);
     sc_download(x, r->median, median);
+    sc_download(x, r->side[0], side[0]);
+    sc_download(x, r->side[1], side[1]);
     sc_download(x, r->hole, share);
+    sc_download(x, r->picture, picture);
     sc_pop(x, m);
 }
 
 /* The stage's shot in the table; another stage may have begun it. */
-static sc_gauge_shot *find_shot(gauge *g, bool cut)
+static sc_gauge_shot *find_shot(gauge *g, const sc_frame *f)
 {
     sc_gauge *all = g->c->gauge;
 
-    if (!cut && g->shot)
+    if (!(f->flags & SC_FRAME_CUT) && g->shot)
         return &all->shot[g->shot - 1];
     if (g->shot == all->room) {
         const int room = 2 * all->room + 64;
@@ -54,18 +72,24 @@ static sc_gauge_shot *find_shot(gauge *g, bool cut)
     }
     sc_gauge_shot *s = &all->shot[g->shot++];
     if (g->shot > all->shots) {
-        *s = (sc_gauge_shot){ .first = g->frames, .low = INFINITY, .high = -INFINITY };
+        *s = (sc_gauge_shot){ .first = g->frames,
+                              .time = sc_edit_time(g->c->video, f->pts),
+                              .width = (int)f->left.t.dim[1],
+                              .picture = f->active,
+                              .low = INFINITY,
+                              .high = -INFINITY,
+                              .sides = -INFINITY };
         all->shots = g->shot;
     }
     return s;
 }
 
-/* width: of the picture without its bars, as a share. */
-static void add(sc_gauge_shot *s, const reading *r, int64_t frame, const sc_settings *set, double width)
+static void add(sc_gauge_shot *s, const reading *r, int64_t frame, const sc_frame *f)
 {
-    const double strength = set->max_disparity * width, n = (double)++s->readings;
-    const double low = (r->range[0] - set->convergence) * strength;
-    const double high = (r->range[1] - set->convergence) * strength;
+    const double strength = f->max_disparity * (double)f->active.w / s->width, n = (double)++s->readings;
+    const double low = (r->range[0] - f->convergence) * strength;
+    const double high = (r->range[1] - f->convergence) * strength;
+    const double sides = (SC_MAX(r->side[0][0], r->side[1][0]) - f->convergence) * strength;
 
     s->frames = SC_MAX(s->frames, frame - s->first + 1);
     if (low < s->low) {
@@ -76,8 +100,10 @@ static void add(sc_gauge_shot *s, const reading *r, int64_t frame, const sc_sett
         s->high = high;
         s->high_frame = frame;
     }
-    s->median += ((r->median[0] - set->convergence) * strength - s->median) / n;
+    s->sides = SC_MAX(s->sides, sides);
+    s->median += ((r->median[0] - f->convergence) * strength - s->median) / n;
     s->hole += (r->hole[0] - s->hole) / n;
+    s->light += ((r->picture[0] + r->picture[1] + r->picture[2]) / 3 - s->light) / n;
 }
 
 static int gauge_next(sc_stage *stage, sc_frame *out)
@@ -89,11 +115,11 @@ static int gauge_next(sc_stage *stage, sc_frame *out)
     int ret;
 
     SC_TRY(sc_stage_next(stage->from, out));
-    read_frame(c->x, &r, sc_crop(out->disp.t, out->active), out->hole.t);
+    read_frame(c->x, &r, out);
     SC_TRY(sc_exec_wait(c->x));
-    if (!(shot = find_shot(g, out->flags & SC_FRAME_CUT)))
+    if (!(shot = find_shot(g, out)))
         return sc_fail(c->log, -ENOMEM, "gauge", "out of memory");
-    add(shot, &r, g->frames++, c->set, (double)out->active.w / (double)out->left.t.dim[1]);
+    add(shot, &r, g->frames++, out);
     return 0;
 fail:
     return ret;
@@ -107,10 +133,12 @@ static void gauge_close(sc_stage *stage)
 static void measure(sc_exec *x, void *arg)
 {
     const gauge *g = arg;
-    const sc_tensor grey = sc_tensor_make(NULL, SC_F32, SC_DIMS(g->c->video->height, g->c->video->width, 1));
+    const int h = g->c->video->height, w = g->c->video->width;
+    const sc_tensor grey = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 1));
+    const sc_tensor rgb = sc_tensor_make(NULL, SC_F32, SC_DIMS(h, w, 3));
     reading r;
 
-    read_frame(x, &r, grey, grey);
+    read_frame(x, &r, &(sc_frame){ .left.t = rgb, .disp.t = grey, .hole.t = grey, .active = { 0, 0, w, h } });
 }
 
 int sc_gauge_open(sc_stage **out, const sc_context *c, sc_stage *from)

@@ -7,11 +7,16 @@
 
 typedef struct sc_gauge_shot {
     int64_t first, frames, readings; /* readings: of its frames, one for each view */
+    double time;                     /* of the first frame: sc_edit_time() */
+    int width;                       /* of the film */
+    sc_rect picture;                 /* without black bars, in the first frame */
     /* Shifts between the eyes, percent of the picture's width, larger in front of the screen: the least 1st
      * and the greatest 99th percentile of a frame, and which frame it is of; the mean of the medians. */
     double low, high, median;
     int64_t low_frame, high_frame;
-    double hole; /* mean share of the picture */
+    double sides; /* the greatest at a side of the picture, which cuts off what is there */
+    double hole;  /* mean share of the picture */
+    double light; /* mean of its pixels, 0..1 */
 } sc_gauge_shot;
 
 typedef struct sc_gauge { /* zeroed; filled by the compute thread */

@@ -23,9 +23,10 @@ typedef struct sc_filler sc_filler;
 int sc_filler_open(sc_filler **f, const sc_context *c, sc_quick *net);
 void sc_filler_close(sc_filler **f);
 /* made[H,W,3] = filled[H,W,3], corrected as far as mask[H,W,1] says and with filled's bits where it is 0.
- * disp[H,W,1] in pixels of the right eye. At most as large as the film. */
+ * disp[H,W,1] in pixels of the right eye; screen: widths of disparity between the farthest point and the
+ * screen. At most as large as the film. */
 void sc_filler_run(sc_exec *x, const sc_filler *f, sc_tensor made, sc_tensor filled, sc_tensor mask,
-                   sc_tensor disp);
+                   sc_tensor disp, float screen);
 
 /* ---- inpaint_draw.c: StereoCrafter's networks, over pictures of up to a given size */
 

@@ -41,9 +41,11 @@ static void fill(sc_exec *x, const sc_frame *f, sc_tensor made, const extend *e)
                     });
     sc_pop(x, work);
     if (e->filler) {
+        const float share = e->c->set->synthetic_view == SC_VIEW_BOTH ? 0.5f : 1;
         if (f->active.h < made.dim[0] || f->active.w < made.dim[1])
             sc_copy_into(x, made, f->right.t);
-        sc_filler_run(x, e->filler, sc_crop(made, f->active), right, mask, disp);
+        sc_filler_run(x, e->filler, sc_crop(made, f->active), right, mask, disp,
+                      share * f->max_disparity / 100 * f->convergence);
     }
     sc_pop(x, m);
 }

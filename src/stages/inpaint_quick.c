@@ -13,14 +13,12 @@ struct sc_filler {
     const sc_context *c;
     sc_quick *net;
     double shrink;
-    sc_image offset; /* [1,1,1] widths of disparity that lie between the farthest point and the screen */
+    sc_image one; /* [1,1,1] of 1: what a constant is made of on a device */
 };
 
 int sc_filler_open(sc_filler **out, const sc_context *c, sc_quick *net)
 {
-    const sc_settings *set = c->set;
-    const double share = set->synthetic_view == SC_VIEW_BOTH ? 0.5 : 1;
-    const float offset = (float)(share * set->max_disparity / 100 * set->convergence);
+    static const float one = 1;
     sc_filler *f = calloc(1, sizeof(*f));
     int ret;
 
@@ -31,8 +29,8 @@ int sc_filler_open(sc_filler **out, const sc_context *c, sc_quick *net)
     f->c = c;
     f->net = net;
     f->shrink = fmin(1, (double)LONGEST / SC_MAX(c->video->width, c->video->height));
-    SC_TRY(sc_image_new(c->pools, &f->offset, 1, 1, 1));
-    sc_upload(c->x, f->offset.t, &offset);
+    SC_TRY(sc_image_new(c->pools, &f->one, 1, 1, 1));
+    sc_upload(c->x, f->one.t, &one);
     SC_TRY(sc_exec_wait(c->x));
     *out = f;
     return 0;
@@ -45,7 +43,7 @@ void sc_filler_close(sc_filler **f)
 {
     if (!*f)
         return;
-    sc_image_unref(&(*f)->offset);
+    sc_image_unref(&(*f)->one);
     sc_quick_close(&(*f)->net, (*f)->c->x->dev);
     free(*f);
     *f = NULL;
@@ -66,7 +64,7 @@ static sc_tensor small_of(sc_exec *x, const sc_filler *f, sc_tensor t)
 }
 
 void sc_filler_run(sc_exec *x, const sc_filler *f, sc_tensor made, sc_tensor filled, sc_tensor mask,
-                   sc_tensor disp)
+                   sc_tensor disp, float screen)
 {
     const sc_mark m = sc_push(x);
     const sc_dtype act = x->act;
@@ -74,8 +72,8 @@ void sc_filler_run(sc_exec *x, const sc_filler *f, sc_tensor made, sc_tensor fil
     const sc_tensor small = small_of(x, f, filled), hole = small_of(x, f, mask), near = small_of(x, f, disp);
     const sc_tensor change = sc_new_like(x, small);
 
-    sc_axpby_into(x, near, 1 / (float)disp.dim[1], near, 1, sc_broadcast(sc_batch(f->offset.t), 4, near.dim),
-                  SC_ACT_NONE);
+    sc_axpby_into(x, near, 1 / (float)disp.dim[1], near, screen,
+                  sc_broadcast(sc_batch(f->one.t), 4, near.dim), SC_ACT_NONE);
     x->act = f->c->precision.net[SC_NET_QUICK].act;
     sc_quick_fill(x, change, f->net, small, hole, near);
     x->act = act;

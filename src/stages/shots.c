@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../ops.h"
-#include "stages.h"
+#include "edit.h"
 
 /* A cut is a frame from which on nothing looks like what was before, although the frames before resemble each
  * other and so do those after. Frames are compared as thumbnails, best match over small shifts, in units of
@@ -45,6 +45,7 @@ typedef struct shots {
     int last;                  /* what ended the reading, 0 while it goes on */
     bool decided;              /* the bars of this shot are known */
     bars rows, cols;
+    const sc_edit_shot *listed; /* the shot that is on, where there is a list; else NULL */
 } shots;
 
 static float *thumb(const shots *s, int64_t n)
@@ -273,6 +274,27 @@ fail:
     return ret;
 }
 
+/* Shots, bars and strengths as somebody has written them down. */
+static int listed_next(sc_stage *stage, sc_frame *out)
+{
+    shots *s = (shots *)stage;
+    const sc_video_info *v = s->c->video;
+    const sc_edit_shot *e;
+    int ret;
+
+    SC_TRY(sc_stage_next(stage->from, out));
+    e = sc_edit_at(s->c->edit, sc_edit_time(v, out->pts));
+    out->flags = e == s->listed ? out->flags & ~(unsigned)SC_FRAME_CUT : out->flags | SC_FRAME_CUT;
+    stage->shots += e != s->listed;
+    s->listed = e;
+    out->active = e->picture;
+    out->max_disparity = (float)e->max_disparity;
+    out->convergence = (float)e->convergence;
+    return 0;
+fail:
+    return ret;
+}
+
 /* The published scripts know no shots and no bars. */
 static int shotless_next(sc_stage *stage, sc_frame *out)
 {
@@ -320,7 +342,9 @@ int sc_shots_open(sc_stage **out, const sc_context *c, sc_stage *from)
 
     if (!s)
         return -ENOMEM;
-    s->stage = (sc_stage){ .next = sc_fidelity_of(c->set)->shots ? shots_next : shotless_next,
+    s->stage = (sc_stage){ .next = c->edit                         ? listed_next
+                                   : sc_fidelity_of(c->set)->shots ? shots_next
+                                                                   : shotless_next,
                            .close = shots_close,
                            .name = "shots",
                            .from = from };

@@ -89,6 +89,8 @@ static int source_next(sc_stage *stage, sc_frame *out)
     SC_TRY(out->src->hw_frames_ctx ? read_in_place(s, to, out) : upload(s, to, out));
     to->mark = sc_exec_mark(c->x);
     out->active = (sc_rect){ .w = c->video->width, .h = c->video->height };
+    out->max_disparity = (float)c->set->max_disparity;
+    out->convergence = (float)c->set->convergence;
     out->pts = out->src->pts;
     out->duration = sc_reader_duration(out->src);
     out->flags = s->count++ ? 0 : SC_FRAME_CUT;

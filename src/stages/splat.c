@@ -61,14 +61,14 @@ static void warp(sc_exec *x, const splat *s, const sc_frame *f)
     const sc_mark m = sc_push(x);
     const sc_tensor disp = sc_crop(f->disp.t, f->active);
     const double share = set->synthetic_view == SC_VIEW_BOTH ? 0.5 : 1;
-    const float scale = (float)(share * set->max_disparity / 100 * f->active.w);
+    const float scale = (float)(share * f->max_disparity / 100 * f->active.w);
     const bool plain = sc_fidelity_of(set)->plain_splat;
     const sc_tensor px = sc_new(x, SC_F32, 3, disp.dim);
 
     if (f->active.w < f->left.t.dim[1] || f->active.h < f->left.t.dim[0])
         warp_bars(x, s, f);
     /* In two steps, which round as the script's (2 d - 1) 20 does. */
-    sc_axpby_into(x, px, 1, disp, -(float)set->convergence, ones(s, disp), SC_ACT_NONE);
+    sc_axpby_into(x, px, 1, disp, -f->convergence, ones(s, disp), SC_ACT_NONE);
     sc_axpby_into(x, px, scale, px, 0, SC_NONE, SC_ACT_NONE);
     sc_splat_into(x, &(sc_splat_args){
                          .right = sc_crop(f->right.t, f->active),
@@ -127,7 +127,8 @@ static void measure(sc_exec *x, void *arg)
                       .disp.t = grey,
                       .hole.t = grey,
                       .disp_right.t = grey,
-                      .active = { 0, 0, w, h } });
+                      .active = { 0, 0, w, h },
+                      .max_disparity = 1 });
 }
 
 int sc_splat_open(sc_stage **out, const sc_context *c, sc_stage *from)

@@ -21,6 +21,7 @@ typedef struct sc_context {
     struct sc_pager *pager;     /* where the plan streams weights, else NULL */
     struct sc_library *library; /* networks that stages share */
     struct sc_parity *parity;   /* NULL, or what is given and recorded to compare programs */
+    const struct sc_edit *edit; /* NULL, or the film's shots as a file lists them */
     struct sc_gauge *gauge;     /* NULL, or where the depth and holes of every shot are noted */
     struct sc_score *score;     /* where frames that passed a VAE are compared with what they were */
     sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */

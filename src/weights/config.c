@@ -17,14 +17,14 @@ struct sc_config {
     cJSON *json;
 };
 
-int sc_json_read(cJSON **json, const char *path, const sc_logger *log)
+int sc_json_read(cJSON **json, const char *path, int code, const char *stage, const sc_logger *log)
 {
     size_t n = 0, size = 0;
     char *text = NULL;
     FILE *f = fopen(path, "rb");
 
     if (!f)
-        return sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: cannot be read: %s", path, strerror(errno));
+        return sc_fail(log, code, stage, "%s: cannot be read: %s", path, strerror(errno));
     do { /* grows as it reads: the size of what is not a plain file is not known */
         size = size ? 2 * size : 1 << 14;
         char *more = realloc(text, size);
@@ -38,7 +38,7 @@ int sc_json_read(cJSON **json, const char *path, const sc_logger *log)
     free(text);
     if (!cJSON_IsObject(root)) {
         cJSON_Delete(root);
-        return sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: not a JSON object", path);
+        return sc_fail(log, code, stage, "%s: not a JSON object", path);
     }
     *json = root;
     return 0;
@@ -64,7 +64,7 @@ int sc_config_open(sc_config **c, const char *path, const sc_logger *log)
     sc_config *config = calloc(1, sizeof *config);
     if (!config)
         return -ENOMEM;
-    const int ret = sc_json_read(&config->json, file, log);
+    const int ret = sc_json_read(&config->json, file, SC_ERR_WEIGHTS, "weights", log);
     if (ret < 0)
         sc_config_close(&config);
     *c = config;

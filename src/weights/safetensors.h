@@ -43,6 +43,6 @@ void sc_st_close(sc_st_file *f);
 sc_st_tensor *sc_st_find(const sc_st_file *f, const char *name);
 
 /* Parses a small JSON file (config, shard index); *json is the caller's, to be freed with cJSON_Delete. */
-int sc_json_read(struct cJSON **json, const char *path, const sc_logger *log);
+int sc_json_read(struct cJSON **json, const char *path, int code, const char *stage, const sc_logger *log);
 
 #endif

@@ -94,7 +94,7 @@ static int open_shards(sc_loader **out, const char *path, sc_exec *x, sc_dtype s
     int ret, n, i;
 
     SC_TRY(shard ? 0 : -ENOMEM);
-    SC_TRY(sc_json_read(&index, path, log));
+    SC_TRY(sc_json_read(&index, path, SC_ERR_WEIGHTS, "weights", log));
     map = cJSON_GetObjectItemCaseSensitive(index, "weight_map");
     if (!cJSON_IsObject(map)) {
         ret = sc_fail(log, SC_ERR_WEIGHTS, "weights", "%s: has no weight_map", path);

@@ -30,12 +30,19 @@ check "not for another network's input" drawn
 run film.mp4 part.mkv --frames 5
 check "not for a part" drawn
 check "each has its own" [ "$(files)" = 3 ]
+list() { echo "{\"schema\": 1, \"shots\": [{\"time\": 0, \"convergence\": $1}, {\"time\": $2}]}" >shots.json; }
+list 0.2 0.2 && run film.mp4 cut.mkv --shots shots.json
+check "not for other shots" drawn
+list 0.7 0.2 && run film.mp4 nearer.mkv --shots shots.json
+check "for the same shots at another convergence" found
+list 0.2 0.3 && run film.mp4 later.mkv --shots shots.json
+check "not for a cut elsewhere" drawn
 touch film.mp4
 run film.mp4 new.mkv
 check "not for a film that was changed" drawn
 run film.mp4 no.mkv --depth-size 96 -pix_fmt yuv12345
 check "a run that fails" [ "$code" = 2 ]
-check "keeps nothing" [ "$(files)" = 4 ]
+check "keeps nothing" [ "$(files)" = 6 ]
 run film.mp4 both.mkv --export-depth depth.nut
 check "a sidecar of one's own is another thing" [ "$code" = 2 ]
 cat film.mp4 | run - pipe.mkv

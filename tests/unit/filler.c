@@ -72,6 +72,8 @@ static int source_next(sc_stage *stage, sc_frame *f)
     sc_upload(s->c->x, f->hole.t, s->hole);
     sc_upload(s->c->x, f->disp_right.t, s->disp);
     f->active = k->active;
+    f->max_disparity = (float)set.max_disparity;
+    f->convergence = (float)set.convergence;
     return 0;
 }
 

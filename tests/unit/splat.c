@@ -32,6 +32,8 @@ static int source_next(sc_stage *stage, sc_frame *out)
     sc_upload(s->c->x, out->left.t, s->rgb);
     sc_upload(s->c->x, out->disp.t, s->disp);
     out->active = s->active;
+    out->max_disparity = (float)s->c->set->max_disparity;
+    out->convergence = (float)s->c->set->convergence;
     return 0;
 }
 
