@@ -70,7 +70,9 @@ void sc_resblock_load(sc_loader *ld, sc_resblock *w, const sc_resblock_shape *s,
     sc_load_norm(ld, &w->norm2, s->out, "%s.norm2", name);
     if (s->in != s->out)
         sc_load_conv(ld, &w->conv_shortcut, s->out, s->in, 1, 1, true, "%s.conv_shortcut", name);
+    sc_loader_gain(ld, 1 - s->share);
     sc_load_conv(ld, &w->conv2, s->out, s->out, 3, kw, true, "%s.conv2", name);
+    sc_loader_gain(ld, 1);
 }
 
 /* What the time adds to every pixel, [1,Cout] f32 like a bias, which it joins; none in the VAE. */
@@ -121,13 +123,16 @@ float sc_mix_load(sc_loader *ld, bool switched, const char *name)
 void sc_st_resblock_load(sc_loader *ld, sc_st_resblock *w, const sc_st_resblock_shape *s, const char *name)
 {
     const sc_resblock_shape spatial = { .in = s->in, .out = s->out, .time = s->time, .eps = s->spatial_eps };
-    const sc_resblock_shape temporal = {
-        .in = s->out, .out = s->out, .time = s->time, .temporal = true, .eps = s->temporal_eps
-    };
+    const sc_resblock_shape temporal = { .in = s->out,
+                                         .out = s->out,
+                                         .time = s->time,
+                                         .temporal = true,
+                                         .eps = s->temporal_eps,
+                                         .share = sc_mix_load(ld, s->switched,
+                                                              sc_name_of("%s.time_mixer", name).s) };
 
     sc_resblock_load(ld, &w->spatial, &spatial, sc_name_of("%s.spatial_res_block", name).s);
     sc_resblock_load(ld, &w->temporal, &temporal, sc_name_of("%s.temporal_res_block", name).s);
-    w->share = sc_mix_load(ld, s->switched, sc_name_of("%s.time_mixer", name).s);
 }
 
 /* A temporal 3x1x1 kernel is a 3x1 kernel on frames x pixels. */
@@ -146,15 +151,15 @@ int64_t sc_frame_part(int64_t frames, int64_t pixels)
     return (frames + parts - 1) / parts;
 }
 
-/* diffusers resnet.py SpatioTemporalResBlock.forward(), its second half; the blend is AlphaBlender.forward()
- * for clips, where the image_only_indicator is zero. */
+/* diffusers resnet.py SpatioTemporalResBlock.forward(), its second half, and AlphaBlender.forward() for
+ * clips, where the image_only_indicator is zero: a s + (1 - a) (s + conv2(..)) = s + (1 - a) conv2(..), and
+ * conv2 has its factor since it was loaded. */
 void sc_st_resblock_blend(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc_tensor s, sc_tensor temb)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor t = project_time(x, &w->temporal, temb);
 
     resblock(x, by_frame(out), &w->temporal, by_frame(s), t, by_frame(out));
-    sc_axpby_into(x, out, w->share, s, 1 - w->share, out, SC_ACT_NONE);
     sc_pop(x, m);
 }
 
@@ -210,9 +215,11 @@ static sc_tensor by_head(sc_tensor t, int heads, bool exchange)
 }
 
 /* diffusers attention_processor.py AttnProcessor2_0.__call__() */
-void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_tensor in, bool between)
+void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_tensor in, sc_tensor bias,
+                          bool between)
 {
     const sc_mark m = sc_push(x);
+    sc_param last = w->out;
     const sc_tensor q = sc_linear(x, in, &w->q, NULL);
     const sc_tensor k = sc_linear(x, in, &w->k, NULL);
     const sc_tensor v = sc_linear(x, in, &w->v, NULL), y = in;
@@ -220,7 +227,9 @@ void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_t
 
     sc_attention_into(x, by_head(y, w->heads, between), by_head(q, w->heads, between),
                       by_head(k, w->heads, between), by_head(v, w->heads, between), 1 / sqrtf(width));
-    sc_linear_into(x, out, y, &w->out, &(sc_linear_opt){ .add = &out });
+    if (bias.ndim)
+        last.b = bias;
+    sc_linear_into(x, out, y, &last, &(sc_linear_opt){ .add = &out });
     sc_pop(x, m);
 }
 
@@ -242,6 +251,6 @@ void sc_frame_attention_forward(sc_exec *x, sc_tensor h, const sc_frame_attentio
     const sc_tensor tokens = sc_reshape(h, SC_DIMS(h.dim[0], h.dim[1] * h.dim[2], h.dim[3]));
     const sc_tensor n = sc_group_norm(x, tokens, &w->group_norm, SC_NORM_GROUPS, w->eps, false);
 
-    sc_attention_forward(x, tokens, &w->attention, n, false);
+    sc_attention_forward(x, tokens, &w->attention, n, SC_NONE, false);
     sc_pop(x, m);
 }

@@ -44,15 +44,15 @@ typedef struct sc_resblock_shape {
     int time;      /* width of the time embedding, 0 = none */
     bool temporal; /* kernel 3x1 */
     float eps;
+    float share; /* the result is blended with the input, which gets this share; 0: it is not */
 } sc_resblock_shape;
 void sc_resblock_load(sc_loader *ld, sc_resblock *w, const sc_resblock_shape *s, const char *name);
 /* temb[1, time] already through SiLU, or SC_NONE. out may be in where Cin == Cout. */
 void sc_resblock_forward(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_tensor in, sc_tensor temb);
 
-/* A 2-D block, a temporal block on its result, and a blend of both. */
+/* A 2-D block, and a temporal block on its result, blended with it. */
 typedef struct sc_st_resblock {
-    sc_resblock spatial, temporal;
-    float share; /* of the 2-D result in the blend */
+    sc_resblock spatial, temporal; /* the latter blends */
 } sc_st_resblock;
 
 typedef struct sc_st_resblock_shape {
@@ -86,8 +86,9 @@ typedef struct sc_attention_names { /* of its four layers; all zero: to_q, to_k,
 void sc_attention_load(sc_loader *ld, sc_attention *w, int width, int heads, bool bias, sc_attention_names n,
                        const char *name);
 /* out[B,S,C] += attention(in[B,S,C]) over S, or over B (between = true: every place s attends to itself in
- * all b). in is overwritten. */
-void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_tensor in, bool between);
+ * all b), with another bias of its last layer, or SC_NONE for its own. in is overwritten. */
+void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_tensor in, sc_tensor bias,
+                          bool between);
 
 /* The VAEs': a norm, attention of one head among the pixels of each frame, and a residual connection. */
 typedef struct sc_frame_attention {

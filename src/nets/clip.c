@@ -208,7 +208,7 @@ static void layer_forward(sc_exec *x, sc_tensor tokens, const layer *l)
     const sc_mark m = sc_push(x);
 
     sc_tensor h = sc_layer_norm(x, tokens, &l->layer_norm1, EPS);
-    sc_attention_forward(x, tokens, &l->self_attn, h, false);
+    sc_attention_forward(x, tokens, &l->self_attn, h, SC_NONE, false);
     sc_layer_norm_into(x, h, tokens, &l->layer_norm2, EPS);
     h = sc_linear(x, h, &l->fc1, &(sc_linear_opt){ .act = SC_ACT_GELU });
     sc_linear_into(x, tokens, h, &l->fc2, &(sc_linear_opt){ .add = &tokens });

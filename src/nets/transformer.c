@@ -32,6 +32,8 @@ static void feed_forward(sc_exec *x, sc_tensor tokens, const sc_feed_forward *w)
 static void block_load(sc_loader *ld, sc_transformer_block *w, int width, int heads, int context,
                        bool temporal, const char *name)
 {
+    sc_load_linear(ld, &w->attn2_v, width, context, false, "%s.attn2.to_v", name);
+    sc_load_linear(ld, &w->attn2_out, width, width, true, "%s.attn2.to_out.0", name);
     if (temporal)
         feed_forward_load(ld, &w->ff_in, width, sc_name_of("%s.norm_in", name).s,
                           sc_name_of("%s.ff_in", name).s);
@@ -43,8 +45,6 @@ static void block_load(sc_loader *ld, sc_transformer_block *w, int width, int he
     sc_load_skip(ld, SC_DIMS(width), "%s.norm2.bias", name);
     sc_load_skip(ld, SC_DIMS(width, width), "%s.attn2.to_q.weight", name);
     sc_load_skip(ld, SC_DIMS(width, context), "%s.attn2.to_k.weight", name);
-    sc_load_linear(ld, &w->attn2_v, width, context, false, "%s.attn2.to_v", name);
-    sc_load_linear(ld, &w->attn2_out, width, width, true, "%s.attn2.to_out.0", name);
     feed_forward_load(ld, &w->ff, width, sc_name_of("%s.norm3", name).s, sc_name_of("%s.ff", name).s);
 }
 
@@ -61,17 +61,23 @@ static void block_forward(sc_exec *x, sc_tensor tokens, const sc_transformer_blo
 {
     const sc_mark m = sc_push(x);
     const int64_t frames = tokens.dim[0], part = temporal ? frames : sc_frame_part(frames, tokens.dim[1]);
+    const bool one = context.dim[0] == 1; /* what attn2 adds is the same everywhere: it joins attn1's bias */
+    const sc_tensor cross = sc_new(x, one ? SC_F32 : x->act, SC_DIMS(context.dim[0], tokens.dim[2]));
 
+    sc_linear_into(x, cross, sc_linear(x, context, &w->attn2_v, NULL), &w->attn2_out, NULL);
+    const sc_tensor row = one ? sc_reshape(cross, SC_DIMS(tokens.dim[2])) : SC_NONE;
+    if (one)
+        sc_axpby_into(x, row, 1, row, 1, w->attn1.out.b, SC_ACT_NONE);
     if (temporal)
         feed_forward(x, tokens, &w->ff_in);
     for (int64_t i = 0; i < frames; i += part) {
+        const sc_mark p = sc_push(x);
         const sc_tensor t = sc_slice(tokens, 0, i, SC_MIN(part, frames - i));
-        sc_attention_forward(x, t, &w->attn1, sc_layer_norm(x, t, &w->norm1, EPS), temporal);
-        sc_pop(x, m);
+        sc_attention_forward(x, t, &w->attn1, sc_layer_norm(x, t, &w->norm1, EPS), row, temporal);
+        sc_pop(x, p);
     }
-
-    const sc_tensor cross = sc_linear(x, sc_linear(x, context, &w->attn2_v, NULL), &w->attn2_out, NULL);
-    sc_axpby_into(x, tokens, 1, tokens, 1, over_pixels(cross, tokens), SC_ACT_NONE);
+    if (!one)
+        sc_axpby_into(x, tokens, 1, tokens, 1, over_pixels(cross, tokens), SC_ACT_NONE);
     feed_forward(x, tokens, &w->ff);
     sc_pop(x, m);
 }

@@ -19,12 +19,14 @@ typedef struct sc_request {
                      */
     size_t offset;  /* of *to in the block, or in its page */
     size_t scale;   /* offset of the layer's factors in the block */
+    float gain;     /* see sc_loader_gain() */
 } sc_request;
 
 struct sc_loader {
     const sc_logger *log;
     sc_exec *x;
     sc_dtype store;
+    float gain;
     char name[SC_LOADER_PATH];
     sc_st_file *file; /* NULL: shape-only, or: */
     bool random;

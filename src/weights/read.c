@@ -71,6 +71,10 @@ static void read_one(sc_loader *ld, sc_request *r, size_t i, char *resident, voi
     } else if (!sc_request_direct(r)) {
         sc_copy_into(ld->x, sc_reshape(*r->to, r->view.ndim, r->view.dim), r->view);
     }
+    if (r->gain != 1) {
+        const sc_tensor t = r->layer && r->layer->scale.ndim ? r->layer->scale : *r->to;
+        sc_axpby_into(ld->x, t, r->gain, t, 0, SC_NONE, SC_ACT_NONE);
+    }
     if (far)
         sc_download(ld->x, sc_tape_host(far->tape, far->page, r->offset), *r->to);
 }

@@ -54,6 +54,7 @@ static sc_loader *new_loader(const char *name, int files, sc_exec *x, sc_dtype s
     ld->opened = sc_now();
     ld->x = x;
     ld->store = store;
+    ld->gain = 1;
     ld->log = log;
     snprintf(ld->name, sizeof ld->name, "%s", name);
     return ld;
@@ -356,7 +357,7 @@ static void enqueue(sc_loader *ld, sc_tensor *to, sc_param *layer, const sc_st_t
         ld->capacity = more;
     }
     sc_request *r = &ld->request[ld->requests++];
-    *r = (sc_request){ .to = to, .layer = layer, .from = t, .view = view };
+    *r = (sc_request){ .to = to, .layer = layer, .from = t, .view = view, .gain = ld->gain };
     place(ld, r);
 }
 
@@ -533,6 +534,19 @@ static int check_all_used(sc_loader *ld)
                    "%s: not the weights of this network: %d tensors missing or misshapen, %d too many: %s%s",
                    ld->name, before, ld->problems - before, ld->list,
                    before > LISTED || ld->problems - before > LISTED ? "; ..." : "");
+}
+
+sc_dtype sc_loader_store(sc_loader *ld, sc_dtype store)
+{
+    const sc_dtype before = ld->store;
+
+    ld->store = store;
+    return before;
+}
+
+void sc_loader_gain(sc_loader *ld, float gain)
+{
+    ld->gain = gain;
 }
 
 void sc_loader_stream(sc_loader *ld, sc_pager *pager)

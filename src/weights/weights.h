@@ -27,6 +27,13 @@ int sc_loader_open_memory(sc_loader **ld, const void *bytes, size_t size, const 
 /* A loader that has every tensor, of random numbers, the same each time: for measuring without a file. */
 int sc_loader_open_random(sc_loader **ld, sc_exec *x, sc_dtype store, const sc_logger *log);
 
+/* Weights that are asked for from now on are stored as `store`; returns what they were until now. */
+sc_dtype sc_loader_store(sc_loader *ld, sc_dtype store);
+
+/* Weights and biases that are asked for from now on are multiplied by gain, once they have their type; 1 at
+ * first. What a network does to a layer's result then costs nothing when it runs. */
+void sc_loader_gain(sc_loader *ld, float gain);
+
 /* The weights of linear and convolution layers stay in host memory and come through the pager, which must
  * outlive what is loaded; norms and biases are resident all the same. Before anything is asked for. */
 void sc_loader_stream(sc_loader *ld, struct sc_pager *pager);

@@ -212,7 +212,7 @@ static void forward_block(sc_exec *x, sc_tensor out, const model *m)
         const sc_tensor tokens = sc_reshape(out, SC_DIMS(out.dim[0], out.dim[1] * out.dim[2], out.dim[3]));
         sc_copy_into(x, out, c->in);
         const sc_tensor n = sc_group_norm(x, tokens, &m->norm, SC_NORM_GROUPS, c->eps[0], false);
-        sc_attention_forward(x, tokens, &m->attention, n, false);
+        sc_attention_forward(x, tokens, &m->attention, n, SC_NONE, false);
     } else
         sc_conv2d_into(x, out, c->in, &m->conv,
                        &(sc_conv2d_opt){ .stride = is(c, "up") ? 1 : 2,

@@ -157,6 +157,36 @@ static void layers(void **state)
     assert_null(block);
 }
 
+/* What a network folds into a layer reaches its weights and bias, once, and no other layer; a type of store
+ * is that of what is asked for later. */
+static void folds(void **state)
+{
+    fixture *f = *state;
+    sc_param before, scaled, after;
+    void *block = NULL;
+    int64_t params;
+
+    const char *header = "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
+                         "\"a.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[16,24]},"
+                         "\"b.weight\":{\"dtype\":\"F32\",\"shape\":[1,2,2,1],\"data_offsets\":[24,40]},"
+                         "\"b.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[40,44]},"
+                         "\"c.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[44,52]}}";
+    sc_loader *ld = open_file(f, write_file(f, "folds.safetensors", header, numbers, 52), SC_F32);
+    sc_load_linear(ld, &before, 2, 2, true, "a");
+    sc_loader_gain(ld, -0.25f);
+    sc_load_conv(ld, &scaled, 1, 2, 2, 1, true, "b");
+    sc_loader_gain(ld, 1);
+    assert_int_equal(sc_loader_store(ld, SC_BF16), SC_F32);
+    sc_load_linear(ld, &after, 1, 2, false, "c");
+    assert_int_equal(sc_loader_finish(&ld, &block, &params), 0);
+    expect_floats(before.w, numbers, 4);
+    expect_floats(before.b, numbers + 4, 2);
+    expect_floats(scaled.w, (const float[]){ -1.5f, -2, -1.75f, -2.25f }, 4);
+    expect_floats(scaled.b, (const float[]){ -2.5f }, 1);
+    assert_int_equal(after.w.dtype, SC_BF16);
+    sc_loader_free(f->dev, &block);
+}
+
 /* Half and bfloat sources, a half store, scalars of each type, weights that are skipped. */
 static void types(void **state)
 {
@@ -476,6 +506,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(layers, setup, teardown),
+        cmocka_unit_test_setup_teardown(folds, setup, teardown),
         cmocka_unit_test_setup_teardown(types, setup, teardown),
         cmocka_unit_test_setup_teardown(mismatch, setup, teardown),
         cmocka_unit_test_setup_teardown(broken, setup, teardown),
