@@ -64,14 +64,14 @@ static int open_unet(net *n, sc_loader **ld, sc_exec *x, int divide)
     return sc_unet_open(&n->unet, &c, ld, x);
 }
 
-static int open_vae(net *n, sc_loader **ld, sc_exec *x, int divide)
+static int open_vae(net *n, sc_dtype store, sc_loader **ld, sc_exec *x, int divide)
 {
     sc_vae_config c;
 
     sc_vae_config_read(&c, NULL);
     for (int i = 0; i < SC_VAE_LEVELS; i++)
         c.block_out_channels[i] /= divide;
-    return sc_vae_open(&n->vae, &c, ld, x);
+    return sc_vae_open(&n->vae, &c, store, ld, x);
 }
 
 static int open_clip(net *n, sc_loader **ld, sc_exec *x, int divide)
@@ -100,7 +100,7 @@ static int open_net(net *n, sc_exec *x, sc_dtype store, bool large, sc_pager *pa
         sc_loader_stream(ld, pager);
     return n->c->kind == UNET   ? open_unet(n, &ld, x, divide)
            : n->c->kind == CLIP ? open_clip(n, &ld, x, divide)
-                                : open_vae(n, &ld, x, divide);
+                                : open_vae(n, store, &ld, x, divide);
 }
 
 static void close_net(net *n, sc_device *dev)

@@ -110,7 +110,7 @@ static void decoder_load(sc_loader *ld, decoder *d, const sc_vae_config *c)
     sc_load_conv(ld, &d->time_conv_out, 3, 3, 3, 1, true, "decoder.time_conv_out");
 }
 
-int sc_vae_open(sc_vae **out, const sc_vae_config *cfg, sc_loader **ld, sc_exec *x)
+int sc_vae_open(sc_vae **out, const sc_vae_config *cfg, sc_dtype encoder_type, sc_loader **ld, sc_exec *x)
 {
     sc_vae *v = calloc(1, sizeof(*v));
     int ret;
@@ -118,7 +118,9 @@ int sc_vae_open(sc_vae **out, const sc_vae_config *cfg, sc_loader **ld, sc_exec 
     SC_TRY(v ? 0 : -ENOMEM);
     SC_TRY(check_config(cfg, x->log));
     v->cfg = *cfg;
+    const sc_dtype decoder_type = sc_loader_store(*ld, encoder_type);
     encoder_load(*ld, &v->enc, cfg);
+    sc_loader_store(*ld, decoder_type);
     decoder_load(*ld, &v->dec, cfg);
     SC_TRY(sc_loader_finish(ld, &v->block, &v->params));
     *out = v;

@@ -15,7 +15,8 @@ typedef struct sc_vae_config {
 typedef struct sc_vae sc_vae;
 
 void sc_vae_config_read(sc_vae_config *out, const sc_config *c);
-int sc_vae_open(sc_vae **v, const sc_vae_config *cfg, sc_loader **ld, sc_exec *x);
+/* The decoder's weights are stored as the loader has it, the encoder's as `encoder`. */
+int sc_vae_open(sc_vae **v, const sc_vae_config *cfg, sc_dtype encoder, sc_loader **ld, sc_exec *x);
 void sc_vae_close(sc_vae **v, sc_device *dev);
 int64_t sc_vae_params(const sc_vae *v);
 const sc_vae_config *sc_vae_get_config(const sc_vae *v);

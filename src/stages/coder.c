@@ -29,7 +29,7 @@ struct sc_coder {
     sc_vae *still; /* its encoder knows no time: SVD's */
     sc_vae3d *causal;
     sc_exec *x;
-    sc_dtype act, weight;
+    sc_dtype act, encoder_act, weight;
     int scale, frames, channels; /* pixels and frames of a latent; its numbers */
     sc_coder_shape shape;
     axis row, column;
@@ -60,7 +60,7 @@ static int open_still(sc_coder *k, const sc_context *c, sc_loader **ld)
     folder_of(folder, c->set->vae);
     SC_TRY(sc_config_open(&json, folder, c->log));
     sc_vae_config_read(&cfg, json);
-    SC_TRY(sc_vae_open(&k->still, &cfg, ld, c->x));
+    SC_TRY(sc_vae_open(&k->still, &cfg, c->precision.net[SC_NET_VAE_ENCODER].weight, ld, c->x));
     k->channels = cfg.latent_channels;
     k->scale = 1 << (SC_VAE_LEVELS - 1);
     k->frames = 1;
@@ -118,6 +118,7 @@ int sc_coder_open(sc_coder **out, const sc_context *c)
     k->act = c->precision.net[SC_NET_VAE].act;
     k->weight = c->precision.net[SC_NET_VAE].weight;
     SC_TRY(open_network(k, c));
+    k->encoder_act = k->causal ? k->act : c->precision.net[SC_NET_VAE_ENCODER].act;
     *out = k;
     return 0;
 fail:
@@ -417,7 +418,7 @@ void sc_coder_encode(sc_exec *x, sc_coder *k, sc_tensor latents, const sc_tensor
     const sc_dtype act = x->act;
     const sc_mark m = sc_push(x);
 
-    x->act = k->act;
+    x->act = k->encoder_act;
     sc_copy_into(x, latents, sc_arrange_zeros(x, 4, d));
     for (int i = 0; i < turns(x, k); i++) {
         const sc_tensor mean =

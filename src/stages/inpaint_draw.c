@@ -156,7 +156,7 @@ static void encode(sc_exec *x, const window *w, const tile *t, sc_tensor latents
             sc_clip_embed(x, token, w->a->clip, picture);
         }
         sc_arrange_rescale(x, picture, 2, -1, false);
-        x->act = w->a->precision.net[SC_NET_VAE].act;
+        x->act = w->a->precision.net[SC_NET_VAE_ENCODER].act;
         sc_vae_encode(x, sc_slice(latents, 0, i, 1), w->a->vae, picture);
         encode_mask(x, w, sc_index(mask, i), w->frame[i].mask, t);
     }

@@ -44,7 +44,7 @@ static int open_vae(sc_vae **v, const sc_context *c, const char *folder)
     SC_TRY(sc_config_open(&json, folder, c->log));
     sc_vae_config_read(&cfg, json);
     SC_TRY(open_loader(&ld, c, folder, "diffusion_pytorch_model", SC_NET_VAE));
-    ret = sc_vae_open(v, &cfg, &ld, c->x);
+    ret = sc_vae_open(v, &cfg, c->precision.net[SC_NET_VAE_ENCODER].weight, &ld, c->x);
 fail:
     sc_config_close(&json);
     return ret;

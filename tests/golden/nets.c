@@ -124,6 +124,11 @@ static void load_block(sc_loader *ld, model *m)
         sc_load_conv(ld, &m->conv, out, in, 3, 3, true, "%s.conv", c->name);
 }
 
+static sc_dtype store_of(const golden_set *s)
+{
+    return s->precision ? s->precision->net[s->role].weight : SC_F32;
+}
+
 static int open_net(model *m, sc_loader **ld, sc_exec *x)
 {
     sc_config *c = NULL;
@@ -142,7 +147,7 @@ static int open_net(model *m, sc_loader **ld, sc_exec *x)
     } else {
         sc_vae_config cfg;
         sc_vae_config_read(&cfg, c);
-        ret = sc_vae_open(&m->vae, &cfg, ld, x);
+        ret = sc_vae_open(&m->vae, &cfg, store_of(m->set), ld, x);
     }
     sc_config_close(&c);
     return ret;
@@ -158,7 +163,7 @@ static int open_published(model *m, sc_exec *x)
     const golden_set *s = m->set;
     sc_loader *ld = NULL;
     const int ret = sc_loader_open(&ld, s->folder, is(m->c, "clip") ? "model" : "diffusion_pytorch_model", x,
-                                   s->precision->net[s->role].weight, x->log);
+                                   store_of(s), x->log);
 
     return ret < 0 ? ret : open_net(m, &ld, x);
 }
@@ -175,9 +180,7 @@ static int open_toy(model *m, sc_exec *x)
     char *bytes = toy_make(&size, m->set->folder, is_net(m->c) ? "" : prefix);
     if (!bytes)
         return -ENOENT;
-    ret = sc_loader_open_memory(&ld, bytes, size, m->c->name, x,
-                                m->set->precision ? m->set->precision->net[m->set->role].weight : SC_F32,
-                                x->log);
+    ret = sc_loader_open_memory(&ld, bytes, size, m->c->name, x, store_of(m->set), x->log);
     if (ret >= 0 && is_net(m->c)) {
         ret = open_net(m, &ld, x);
     } else if (ret >= 0) {

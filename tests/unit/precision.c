@@ -46,7 +46,8 @@ static void presets(void **state)
     (void)state;
     assert_int_equal(parse(&p, NULL, ALL, &c), 0);
     check(&p, SC_NET_DEPTH_UNET, SC_F16, SC_F16);
-    check(&p, SC_NET_VAE, SC_F32, SC_F32);
+    check(&p, SC_NET_VAE, SC_F16, SC_F16);
+    check(&p, SC_NET_VAE_ENCODER, SC_BF16, SC_BF16);
     assert_int_equal(parse(&p, "reference", ALL, &c), 0);
     for (int i = 0; i < SC_NET_COUNT; i++)
         check(&p, (sc_net)i, SC_F32, SC_F32);
@@ -55,7 +56,7 @@ static void presets(void **state)
     assert_int_equal(parse(&p, "fp8", ALL, &c), 0);
     check(&p, SC_NET_DEPTH_UNET, SC_F8, SC_F16);
     check(&p, SC_NET_INPAINT_UNET, SC_F8, SC_F16);
-    check(&p, SC_NET_VAE, SC_F32, SC_F32);
+    check(&p, SC_NET_VAE, SC_F16, SC_F16);
     check(&p, SC_NET_QUICK, SC_F16, SC_F16);
     assert_true(p.tf32);
     assert_int_equal(c.lines[SC_LOG_WARNING], 0);
@@ -70,6 +71,12 @@ static void lists(void **state)
     check(&p, SC_NET_DEPTH_UNET, SC_BF16, SC_BF16);
     check(&p, SC_NET_INPAINT_UNET, SC_F16, SC_F16);
     check(&p, SC_NET_VAE, SC_F32, SC_F32);
+    check(&p, SC_NET_VAE_ENCODER, SC_F32, SC_F32);
+    assert_int_equal(parse(&p, "vae=fp32,vae.encoder=fp16", ALL, &c), 0);
+    check(&p, SC_NET_VAE, SC_F32, SC_F32);
+    check(&p, SC_NET_VAE_ENCODER, SC_F16, SC_F16);
+    assert_true(parse(&p, "depth=fp16", ALL, &c) < 0);
+    assert_true(parse(&p, "va=fp16", ALL, &c) < 0);
     assert_int_equal(parse(&p, "fp32,inpaint.unet=fp8", ALL, &c), 0);
     check(&p, SC_NET_INPAINT_UNET, SC_F8, SC_F16);
     check(&p, SC_NET_CLIP, SC_F32, SC_F32);
@@ -112,13 +119,13 @@ static void widening(void **state)
     for (int i = 0; i < SC_NET_COUNT; i++)
         check(&p, (sc_net)i, SC_F32, SC_F32);
     assert_int_equal(c.lines[SC_LOG_WARNING], SC_NET_COUNT);
-    assert_int_equal(parse(&p, "reference,vae=fp8", ALL & ~(1u << SC_F8), &c), 0);
-    check(&p, SC_NET_VAE, SC_F16, SC_F16);
+    assert_int_equal(parse(&p, "reference,clip=fp8", ALL & ~(1u << SC_F8), &c), 0);
+    check(&p, SC_NET_CLIP, SC_F16, SC_F16);
     assert_int_equal(c.lines[SC_LOG_WARNING], 1);
-    assert_non_null(strstr(c.last, "vae"));
+    assert_non_null(strstr(c.last, "clip"));
     assert_non_null(strstr(c.last, "no fp8, fp16"));
-    assert_int_equal(parse(&p, "reference,vae=fp8", 1u << SC_F32, &c), 0); /* two steps, one line */
-    check(&p, SC_NET_VAE, SC_F32, SC_F32);
+    assert_int_equal(parse(&p, "reference,clip=fp8", 1u << SC_F32, &c), 0); /* two steps, one line */
+    check(&p, SC_NET_CLIP, SC_F32, SC_F32);
     assert_int_equal(c.lines[SC_LOG_WARNING], 1);
     /* Nobody chose the default, so a CPU run says nothing of it. */
     assert_int_equal(parse(&p, NULL, 1u << SC_F32, &c), 0);

@@ -203,7 +203,7 @@ static void vae_operations(void **state)
     open_world(&w);
     sc_loader *ld = shapes_only(&w);
     sc_vae_config_read(&cfg, NULL);
-    assert_int_equal(sc_vae_open(&v, &cfg, &ld, &w.x), 0);
+    assert_int_equal(sc_vae_open(&v, &cfg, SC_F32, &ld, &w.x), 0);
     assert_int_equal(sc_vae_params(v), 97742847);
     for (int i = 0; i < SC_COUNT(want); i++) {
         const sc_mark m = sc_push(&w.x);
