@@ -5,7 +5,8 @@
 #
 # PREFIX: a folder with the include, lib and bin of what the machine lacks.
 # BUILD: the folder to build in (build-gpu). ONLY: names of the steps to do; all if empty. SC_TEST_DATA: a folder of
-# real clips. COMMIT: what is measured, where git cannot tell. PATIENCE: seconds that a sanitizer may take.
+# real clips. COMMIT: what is measured, where git cannot tell. PATIENCE: seconds that a sanitizer may take. PEERS: the
+# groups of bench_peers.py to time beside ours, all of which take 4 minutes; set to nothing, none.
 # Writes what it measures to tests/bench.
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-$PWD/build-gpu}
@@ -119,12 +120,10 @@ sanitizers() {
 step sanitizers sanitizers
 
 bench() {
-    film && "$build/stereocrafter" --bench --device cuda --report "$build/bench.json" "$build/film.mp4" &&
-        mkdir -p tests/bench && scripts/gpu_results.py "$build/bench.json" "$(cat "$build/findings.txt")" \
-        "$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1)" \
-        "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1)" \
-        "$(git rev-parse --short HEAD 2>/dev/null || echo "${COMMIT:-unknown}")" tests/bench "$build/memory.log"
+    film && scripts/bench_peers.py "$build" tests/bench --clip "$build/film.mp4" --rows "$build/memory.log" ${COMMIT:+--commit "$COMMIT"} \
+        ${findings:+--findings "$findings"} ${PEERS+--only "$PEERS"}
 }
+findings=$(cat "$build/findings.txt" 2>/dev/null)
 step bench bench
 grep -hE '^(memcheck|initcheck|synccheck|racecheck): ' "$build/sanitizers.log" 2>/dev/null
 cat "$build/bench.log" 2>/dev/null

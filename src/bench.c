@@ -23,15 +23,17 @@ typedef enum kind { QUICK, CLIP, ENCODE, DECODE, UNET } kind;
 static const struct bench_case {
     const char *name;
     kind kind;
-    int size[2][3], divide; /* on the CPU, on a GPU; of widths on the CPU */
-    bool stream;            /* in fp16 alone: with weights from host memory; compared with the case before */
+    int size[2][3], divide;          /* on the CPU, on a GPU; of widths on the CPU */
+    enum { ALL, STREAM, LONG } only; /* not ALL: fp16 alone */
 } cases[] = {
-    { "quick (built in)", QUICK, { { 1, 192, 336 }, { 1, 192, 336 } }, 1, false },
-    { "clip", CLIP, { { 1, 64, 64 }, { 1, 576, 1024 } }, 16, false },
-    { "vae encode", ENCODE, { { 1, 64, 64 }, { 1, 576, 1024 } }, 4, false },
-    { "vae decode", DECODE, { { 2, 64, 64 }, { 8, 576, 1024 } }, 4, false },
-    { "unet", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5, false },
-    { "unet streamed", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5, true },
+    { "quick (built in)", QUICK, { { 1, 192, 336 }, { 1, 192, 336 } }, 1, ALL },
+    { "clip", CLIP, { { 1, 64, 64 }, { 1, 576, 1024 } }, 16, ALL },
+    { "vae encode", ENCODE, { { 1, 64, 64 }, { 1, 576, 1024 } }, 4, ALL },
+    { "vae decode", DECODE, { { 2, 64, 64 }, { 8, 576, 1024 } }, 4, ALL },
+    { "unet", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5, ALL },
+    /* with weights from host memory; compared with the case before */
+    { "unet streamed", UNET, { { 2, 128, 128 }, { 25, 576, 1024 } }, 5, STREAM },
+    { "unet long", UNET, { { 2, 128, 128 }, { 110, 576, 1024 } }, 5, LONG }, /* a published depth window */
 };
 static const char *const precisions[] = { "fp32", "tf32", "fp16", "bf16", "fp8" };
 
@@ -47,9 +49,9 @@ typedef struct net {
 
 typedef struct result {
     sc_bench_times times;
-    size_t bytes; /* weights and working memory */
-    double error, cosine,
-        psnr; /* against fp32: |out - ref| / |ref|; of the angle; decibels, peak = ref's range */
+    size_t bytes;               /* weights and working memory */
+    bool compared;              /* with fp32, which was asked for too: */
+    double error, cosine, psnr; /* |out - ref| / |ref|; of the angle; decibels, peak = ref's range */
 } result;
 
 static int open_unet(net *n, sc_loader **ld, sc_exec *x, int divide)
@@ -189,6 +191,7 @@ static int compare(sc_exec *x, const net *n, result *r, float **ref)
     r->error = sqrt(e / b);
     r->cosine = ab / sqrt(a * b);
     r->psnr = 10 * log10((double)(high - low) * (high - low) * (double)count / e);
+    r->compared = true;
 fail:
     free(out);
     return ret;
@@ -199,6 +202,7 @@ static void run(sc_exec *x, void *arg)
     forward(x, arg);
 }
 
+/* ref NULL: there is nothing to compare with. */
 static int time_net(sc_exec *x, net *n, result *r, float **ref)
 {
     const size_t arena = sc_measure(x, measure, n, NULL);
@@ -208,7 +212,8 @@ static int time_net(sc_exec *x, net *n, result *r, float **ref)
     r->bytes = arena;
     make_tensors(x, n);
     SC_TRY(sc_bench_time(x, run, n, &r->times));
-    SC_TRY(compare(x, n, r, ref));
+    if (ref)
+        SC_TRY(compare(x, n, r, ref));
 fail:
     sc_pop(x, (sc_mark){ 0 });
     return ret;
@@ -219,23 +224,27 @@ static void report_net(FILE *f, cJSON *rows, const net *n, const char *precision
     const sc_bench_times *t = &r->times;
     const double median = sc_bench_quantile(t, 0.5);
     const bool picture = n->quick || n->c->kind == DECODE, exact = r->error == 0;
-    char shape[64], psnr[16] = "";
+    char shape[64], error[32] = "", psnr[16] = "";
     cJSON *row = cJSON_CreateObject();
 
     snprintf(shape, sizeof(shape), "%dx%dx%d", n->frames, n->w, n->h);
     if (picture && !exact)
         snprintf(psnr, sizeof(psnr), "%.1f", r->psnr);
-    fprintf(f, "%-17s %-13s %-5s %10.2f %10.2f %10.2f %9.2f %7.0f %8.1e %10.7f %6s\n", n->c->name, shape,
-            precision, 1e3 * median, 1e3 * sc_bench_quantile(t, 0.1), 1e3 * sc_bench_quantile(t, 0.9),
-            1e-12 * (double)t->stats.flops / median, (double)r->bytes / (1 << 20), r->error, r->cosine, psnr);
+    if (r->compared)
+        snprintf(error, sizeof(error), "%8.1e %10.7f", r->error, r->cosine);
+    fprintf(f, "%-17s %-13s %-5s %10.2f %10.2f %10.2f %9.2f %7.0f %19s %6s\n", n->c->name, shape, precision,
+            1e3 * median, 1e3 * sc_bench_quantile(t, 0.1), 1e3 * sc_bench_quantile(t, 0.9),
+            1e-12 * (double)t->stats.flops / median, (double)r->bytes / (1 << 20), error, psnr);
     fflush(f);
     cJSON_AddStringToObject(row, "net", n->c->name);
     cJSON_AddStringToObject(row, "shape", shape);
     cJSON_AddStringToObject(row, "precision", precision);
     sc_bench_row(row, t);
     cJSON_AddNumberToObject(row, "memory_mib", (double)r->bytes / (1 << 20));
-    cJSON_AddNumberToObject(row, "error", r->error);
-    cJSON_AddNumberToObject(row, "cosine", r->cosine);
+    if (r->compared) {
+        cJSON_AddNumberToObject(row, "error", r->error);
+        cJSON_AddNumberToObject(row, "cosine", r->cosine);
+    }
     if (picture && !exact)
         cJSON_AddNumberToObject(row, "psnr_db", r->psnr);
     cJSON_AddItemToArray(rows, row);
@@ -285,7 +294,7 @@ static int bench_net(FILE *f, cJSON *rows, const sc_settings *s, const struct be
         n.frames = c->size[dev->large][0];
         n.h = c->size[dev->large][1];
         n.w = c->size[dev->large][2];
-        if (c->stream)
+        if (c->only == STREAM)
             SC_TRY(sc_pager_open(&pager, dev, STREAM_RING));
         SC_TRY(open_net(&n, &x, p.net[0].weight, dev->large, pager));
         SC_TRY(time_net(&x, &n, &r, ref));
@@ -300,7 +309,7 @@ fail:
     return ret;
 }
 
-static int bench_ops(FILE *f, cJSON *rows, const sc_settings *s, const char *precision)
+static int bench_ops(FILE *f, cJSON *rows, const sc_settings *s, const char *precision, bool pictures)
 {
     sc_device *dev = NULL;
     sc_exec x = { 0 };
@@ -309,7 +318,7 @@ static int bench_ops(FILE *f, cJSON *rows, const sc_settings *s, const char *pre
 
     SC_TRY(sc_bench_open(&x, &dev, &p, s, precision));
     if (!ret && p.net[0].weight == x.act)
-        SC_TRY(sc_bench_ops(f, rows, &x, precision));
+        SC_TRY(sc_bench_ops(f, rows, &x, precision, pictures));
 fail:
     sc_bench_close(&x, &dev);
     return ret;
@@ -353,7 +362,18 @@ fail:
     return ret;
 }
 
-/* The VAE alone, in every precision or in the one that is asked for. */
+/* Whether --precision, a list, has this one, or nothing. */
+static bool asked(const sc_settings *s, const char *precision)
+{
+    const size_t n = strlen(precision);
+
+    for (const char *at = s->precision; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strcspn(at, ",") == n && !memcmp(at, precision, n))
+            return true;
+    return !s->precision;
+}
+
+/* The VAE alone, in every precision or in those that are asked for. */
 static int bench_passage(FILE *f, cJSON *json, const sc_settings *s)
 {
     cJSON *rows = cJSON_AddArrayToObject(json, "vae");
@@ -363,7 +383,7 @@ static int bench_passage(FILE *f, cJSON *json, const sc_settings *s)
     fprintf(f, "%-5s %-11s %6s %6s %12s %12s %9s %9s %9s %8s\n", "", "pictures", "tile", "slice", "encode ms",
             "decode ms", "TFLOP/s", "MiB", "host MiB", "PSNR");
     for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++)
-        if (!s->precision || !strcmp(s->precision, precisions[k]))
+        if (asked(s, precisions[k]))
             ret = sc_bench_vae(f, rows, s, precisions[k], &ref);
     free(ref);
     return ret;
@@ -374,26 +394,30 @@ static int bench_all(FILE *f, cJSON *json, const sc_settings *s)
 {
     cJSON *nets = cJSON_AddArrayToObject(json, "nets"), *ops = cJSON_AddArrayToObject(json, "ops");
     cJSON *chain = cJSON_AddArrayToObject(json, "chain");
-    bool has[SC_COUNT(precisions)] = { false };
+    bool has[SC_COUNT(precisions)] = { false }, pictures = true;
     float *ref = NULL;
     int ret = 0;
 
     fprintf(f, "%-17s %-13s %-5s %10s %10s %10s %9s %7s %8s %10s %6s\n", "network", "frames", "", "median ms",
             "p10", "p90", "TFLOP/s", "MiB", "error", "cosine", "PSNR");
     for (int i = 0; i < SC_COUNT(cases) && ret >= 0; i++) {
-        if (!cases[i].stream) {
+        if (cases[i].only != STREAM) {
             free(ref);
             ref = NULL;
         }
         for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++)
-            if (!cases[i].stream || !strcmp(precisions[k], "fp16"))
-                has[k] = (ret = bench_net(f, nets, s, &cases[i], precisions[k], &ref)) == 0;
+            if (asked(s, precisions[k]) && (cases[i].only == ALL || !strcmp(precisions[k], "fp16")))
+                has[k] = (ret = bench_net(f, nets, s, &cases[i], precisions[k],
+                                          asked(s, "fp32") && cases[i].only != LONG ? &ref : NULL)) == 0;
     }
     free(ref);
     fprintf(f, "%-22s %-18s %-5s %10s %10s %10s %9s\n", "op", "shape", "", "median ms", "p10", "p90",
             "TFLOP/s");
     for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++)
-        ret = bench_ops(f, ops, s, precisions[k]);
+        if (asked(s, precisions[k])) {
+            ret = bench_ops(f, ops, s, precisions[k], pictures);
+            pictures = false;
+        }
     for (int k = 0; k < SC_COUNT(precisions) && s->input && ret >= 0; k++)
         if (has[k])
             ret = bench_chain(f, chain, s, precisions[k]);

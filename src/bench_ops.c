@@ -1,7 +1,5 @@
 #include "bench_run.h"
 
-#include <string.h>
-
 typedef enum kind {
     ATTENTION,
     TEMPORAL,
@@ -261,12 +259,12 @@ fail:
     return ret;
 }
 
-int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision)
+int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision, bool pictures)
 {
     int ret = 0;
 
     for (int i = 0; i < SC_COUNT(cases) && ret >= 0; i++)
-        if (cases[i].kind < RESIZE || !strcmp(precision, "fp32")) /* pictures are f32 whatever networks are */
-            ret = bench_op(f, rows, x, &cases[i], precision);
+        if (cases[i].kind < RESIZE || pictures)
+            ret = bench_op(f, rows, x, &cases[i], cases[i].kind < RESIZE ? precision : "fp32");
     return ret;
 }

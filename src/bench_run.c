@@ -4,6 +4,9 @@
 
 enum { WARM = 3 };                /* as it is, recorded, repeated: see sc_replay */
 static const double patience = 5; /* seconds */
+/* A run that is shorter than this, in seconds, is enqueued behind another: else the device, idle, would wait
+ * for the host's launch in the midst of the timed interval, as it does not within a network. */
+static const double brief = 0.01;
 
 static int by_size(const void *a, const void *b)
 {
@@ -20,13 +23,17 @@ int sc_bench_time(sc_exec *x, void (*run)(sc_exec *x, void *arg), void *arg, sc_
         run(x, arg);
         SC_TRY(sc_exec_wait(x));
     }
+    bool behind = false;
     const double start = sc_now();
     for (t->runs = 0; t->runs < SC_BENCH_RUNS && (!t->runs || sc_now() < start + patience); t->runs++) {
+        if (behind)
+            run(x, arg);
         x->stats = (sc_stats){ 0 };
         sc_timer_start(x);
         run(x, arg);
         t->seconds[t->runs] = sc_timer_stop(x);
         SC_TRY(sc_exec_wait(x));
+        behind = x->dev->large && t->seconds[t->runs] < brief;
         t->stats = x->stats;
     }
     qsort(t->seconds, (size_t)t->runs, sizeof(*t->seconds), by_size);

@@ -34,9 +34,9 @@ void sc_bench_close(sc_exec *x, sc_device **dev);
  * each; 1 if the device does not have it. *ref is for the caller to free, NULL for the first precision. */
 int sc_bench_vae(FILE *f, cJSON *rows, const sc_settings *s, const char *precision, float **ref);
 
-/* Ops with the shapes that the published networks and a film of 1920x1080 have, or far smaller ones on a
- * device that is not large, one table row and one object in `rows` each. x->act is the type of networks' ops.
- */
-int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision);
+/* Ops with the shapes that the published networks have, of type x->act, called `precision`, and those that a
+ * film of 1920x1080 has if `pictures`, f32 whatever networks are; far smaller ones on a device that is not
+ * large. One table row and one object in `rows` each. */
+int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision, bool pictures);
 
 #endif

@@ -538,7 +538,7 @@ const sc_option sc_option_table[] = {
       .group = RUNNING,
       OF(bench),
       .help = "time the networks, the published ones with random weights, and the chain with INPUT if given, "
-              "in every precision of --device" },
+              "in every precision of --device, or those of --precision" },
     { .name = "--report",
       .type = SC_TEXT,
       .group = RUNNING,
