@@ -1,0 +1,63 @@
+#!/bin/bash
+# long.sh PROGRAM TOOLS WORK [FRAMES]: a long film takes no more memory than a short one, and its last frames no longer
+# than its first: in the built-in tier, with one range of depth for the film, and with toy-sized published networks in
+# windows. FRAMES: 300; 2000 shows smaller leaks.
+set -u
+. "$(dirname "$0")/common.bash"
+golden --models "$work/models" "$(dirname "$0")/../golden/data" && cd "$work" || exit 1
+frames=${4:-300}
+scene_render film.mp4 64x48 "$frames" $((frames / 100)) || exit 1
+
+# Samples "FRAME KIB TICKS": frames written, resident memory, and CPU time, which other programs change less than the
+# time on the clock. The most memory is $most KiB.
+watched() { # OPTIONS...
+    local run frame kib ticks
+    "$program" film.mp4 -f null --progress json --threads 2 "$@" </dev/null >/dev/null 2>said.txt &
+    run=$!
+    : >samples.txt
+    most=0
+    while kill -0 $run 2>/dev/null; do
+        frame=$(tail -n 1 said.txt | sed -n 's/^{"frame":\([0-9]*\),.*/\1/p')
+        kib=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' /proc/$run/status 2>/dev/null)
+        ticks=$(awk '{ print $14 + $15 }' /proc/$run/stat 2>/dev/null)
+        [ -n "$frame" ] && [ -n "$kib" ] && [ -n "$ticks" ] && echo "$frame $kib $ticks" >>samples.txt
+        [ "${kib:-0}" -gt $most ] && most=$kib
+        sleep 0.1
+    done
+    wait $run
+}
+
+# Over frames [from, to): the most memory, and ticks a frame.
+over() { # FROM TO
+    awk -v from="$1" -v to="$2" '$1 >= from && $1 < to { if (!n++) { f = $1; t = $3 } g = $1; u = $3; if ($2 > m) m = $2 }
+        END { printf "%d %.3f", m, (g > f ? (u - t) / (g - f) : 0) }' samples.txt
+}
+
+# Memory: what the allocator rounds and threads' stacks are given as they are first needed; a frame's smallest picture
+# is 12 KiB, so one that is lost in each is 1.8 MiB in 150 frames. Time: within half, for a busy machine; what grew with
+# the film would double.
+flat() {
+    local early late
+    early=$(over $((frames / 6)) $((frames / 2))) late=$(over $((frames / 2)) "$frames")
+    echo "$1: $early KiB and ticks a frame until the middle, then $late"
+    [ "${early%% *}" -gt 0 ] && at_least $((${early%% *} + 1024)) "${late%% *}" &&
+        awk -v a="${early##* }" -v b="${late##* }" 'BEGIN { exit !(a > 0 && b > 0 && b < 1.5 * a) }'
+}
+
+test_tier() { # NAME OPTIONS...
+    check "$1 comes out" watched "${@:2}"
+    check "$1 stays as it is" flat "$1"
+}
+test_tier "built in" --depth-size 64
+# The first of two passes writes no frames: two films are compared.
+range=(--depth-size 64 --depth-range film)
+check "one range comes out, of a quarter" watched "${range[@]}" --frames $((frames / 4))
+quarter=$most
+check "one range comes out" watched "${range[@]}"
+echo "one range: $quarter KiB for a quarter of the film, $most for all"
+check "one range takes no more for more" at_least $((quarter + 1024)) "$most"
+test_tier "published" --models models --depth-window 8 --depth-overlap 2 --depth-steps 1 --inpaint-window 6 \
+    --inpaint-overlap 2 --inpaint-steps 1 --inpaint-guidance 1
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
