@@ -165,6 +165,7 @@ int sc_bench_vae(FILE *f, cJSON *rows, const sc_settings *s, const char *precisi
     SC_TRY(sc_bench_open(&x, &dev, &c.precision, s, precision));
     if (!ret) {
         c.precision.net[SC_NET_VAE] = c.precision.net[0]; /* "fp8" as such spares the VAE */
+        c.precision.net[SC_NET_VAE_ENCODER] = c.precision.net[0];
         SC_TRY(sc_coder_open(&k, &c));
         for (int i = 0; i < (named ? 1 : SC_COUNT(shapes)); i++) {
             const sc_coder_shape shape = {
