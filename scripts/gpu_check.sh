@@ -81,6 +81,10 @@ memory() {
 }
 step memory memory
 rm -rf "$build/published"
+# Two programs in fp32: some three minutes.
+step pipeline scripts/compare_reference.py "$build/tests/golden" "$build/published" --pipeline "$build/stereocrafter"
+grep -hE '^(ok|FAIL|precision|reference|default|fast)' "$build/pipeline.log" 2>/dev/null
+rm -rf "$build/published"
 step chain bash tests/e2e/gpu.sh "$build/stereocrafter" "$build/tests" "$build/e2e-gpu"
 step video bash tests/e2e/gpu_video.sh "$build/stereocrafter" "$build/tests" "$build/e2e-video"
 

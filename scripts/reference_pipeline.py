@@ -298,7 +298,7 @@ def write_inputs(folder, o):
 
 def run_program(program, folder, models, *more):
     """Depth of film.mkv, and the other eye of wide.mkv; what they record goes below folder."""
-    common = [program, "-y", "-f", "null", "--progress", "none", "--log-level", "warning", "--models", models, "--noise",
+    common = [program, "-y", "-f", "null", "--progress", "none", "--log-level", "warning", "--cache-dir", "none", "--models", models, "--noise",
               folder / "noise.safetensors", *(folder / "options").read_text().split(), *more]
     runs = [[*common, folder / "film.mkv", "--inpaint", "none", "--dump", folder / "depth"],
             [*common, folder / "wide.mkv", "--depth", folder / "depth.mkv", "--dump", folder / "inpaint"]]

@@ -324,44 +324,6 @@ fail:
     return ret;
 }
 
-static void keep_progress(void *opaque, const sc_progress *p)
-{
-    *(sc_progress *)opaque = *p;
-}
-
-static int bench_chain(FILE *f, cJSON *rows, const sc_settings *from, const char *precision)
-{
-    sc_converter *c = NULL;
-    sc_settings s = *from;
-    sc_progress p = { 0 };
-    int ret;
-
-    s.output[0].format = SC_FORMAT_NULL;
-    s.precision = precision;
-    s.progress = keep_progress;
-    s.progress_opaque = &p;
-    SC_TRY(sc_open(&c, &s));
-    SC_TRY(sc_run(c));
-    if (p.seconds > 0) {
-        cJSON *row = cJSON_CreateObject(), *stages = cJSON_AddObjectToObject(row, "share");
-
-        cJSON_AddStringToObject(row, "precision", precision);
-        cJSON_AddNumberToObject(row, "frames", (double)p.frame);
-        cJSON_AddNumberToObject(row, "fps", (double)p.frame / p.seconds);
-        fprintf(f, "chain, %s: %.2f frames a second over %lld frames:", precision,
-                (double)p.frame / p.seconds, (long long)p.frame);
-        for (int i = 0; i < SC_COUNT(p.share) && p.stage_name[i]; i++) {
-            fprintf(f, " %s %.0f%%", p.stage_name[i], 100 * p.share[i]);
-            cJSON_AddNumberToObject(stages, p.stage_name[i], p.share[i]);
-        }
-        fputc('\n', f);
-        cJSON_AddItemToArray(rows, row);
-    }
-fail:
-    sc_close(&c);
-    return ret;
-}
-
 /* Whether --precision, a list, has this one, or nothing. */
 static bool asked(const sc_settings *s, const char *precision)
 {
@@ -420,7 +382,30 @@ static int bench_all(FILE *f, cJSON *json, const sc_settings *s)
         }
     for (int k = 0; k < SC_COUNT(precisions) && s->input && ret >= 0; k++)
         if (has[k])
-            ret = bench_chain(f, chain, s, precisions[k]);
+            ret = sc_bench_chain(f, chain, s, precisions[k]);
+    return ret;
+}
+
+/* The chain in every precision, recorded, and how far each is from the first. */
+static int bench_precisions(FILE *f, cJSON *json, const sc_settings *s)
+{
+    cJSON *rows = cJSON_AddArrayToObject(json, "precision");
+    const char *first = NULL;
+    int ret = 0;
+
+    for (int k = 0; k < SC_COUNT(precisions) && ret >= 0; k++) {
+        sc_device *dev = NULL;
+        sc_exec x = { 0 };
+        sc_precision p;
+
+        if (!asked(s, precisions[k]))
+            continue;
+        ret = sc_bench_open(&x, &dev, &p, s, precisions[k]);
+        sc_bench_close(&x, &dev);
+        first = ret || first ? first : precisions[k];
+        if (!ret)
+            ret = sc_bench_recorded(f, rows, s, precisions[k], first);
+    }
     return ret;
 }
 
@@ -442,7 +427,9 @@ int sc_bench(FILE *f, const char *report, const sc_settings *set)
     cJSON_AddStringToObject(json, "version", sc_version());
     cJSON_AddStringToObject(json, "device", dev->name);
     cJSON_AddStringToObject(json, "description", dev->description);
-    SC_TRY(s.vae ? bench_passage(f, json, &s) : bench_all(f, json, &s));
+    SC_TRY(s.vae               ? bench_passage(f, json, &s)
+           : s.dump && s.input ? bench_precisions(f, json, &s)
+                               : bench_all(f, json, &s));
     if (report)
         SC_TRY(sc_json_write(report, json, &s.log));
     ret = 0;

@@ -39,4 +39,10 @@ int sc_bench_vae(FILE *f, cJSON *rows, const sc_settings *s, const char *precisi
  * large. One table row and one object in `rows` each. */
 int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision, bool pictures);
 
+/* The chain that converts s->input, without an encoder, in one precision: a line, and an object in `rows`. */
+int sc_bench_chain(FILE *f, cJSON *rows, const sc_settings *s, const char *precision);
+/* The same, recorded in a folder of the precision's name below s->dump, and compared with the one `with`
+ * there. */
+int sc_bench_recorded(FILE *f, cJSON *rows, const sc_settings *s, const char *precision, const char *with);
+
 #endif

@@ -419,7 +419,8 @@ const sc_option sc_option_table[] = {
       IN(dump),
       .unit = "FOLDER",
       .full = true,
-      .help = "write what every stage made of every frame as safetensors, to compare with other programs" },
+      .help = "write what every stage made of every frame as safetensors, to compare with other programs; with "
+              "--bench in every precision, which are compared" },
     { .name = "--device",
       .type = SC_TEXT,
       .group = RUNNING,

@@ -34,6 +34,10 @@ golden --models models "$here/../golden/data" >/dev/null || exit 1
 check "a row for a VAE" has 1 '^fp32 +96x64 +64 +4( +[0-9]+\.[0-9]+){3} +[0-9]+ +[1-9][0-9]* +inf$' vae.txt
 check "and no other" has 1 '^fp32' vae.txt
 check "the report has both ways" has 2 '"frame_ms":.?[0-9]' vae.json
+"$program" --bench --device cpu --models models --fidelity fast --depth-steps 1 --inpaint-steps 1 --dump record \
+    --report precision.json film.mp4 >precision.txt || exit 1
+check "a precision report" has 1 '^precision, fp32 against fp32: correlation of depth 1\.000000, frames inf dB$' precision.txt
+check "the report has the precision" has 1 '"depth_correlation":.?(0\.9999|1)' precision.json
 "$program" --bench --device cpu --vae nowhere 2>none.txt >/dev/null
 check "a VAE that is not there" [ $? = 8 ]
 
