@@ -35,11 +35,11 @@ class Draw:
         return torch.where(self.chance(p), value, torch.full_like(value, otherwise))
 
 
-def on_some(x: Tensor, share: float, effect: Callable[..., Tensor], *others: Tensor) -> Tensor:
+def on_some(x: Tensor, share: float, effect: Callable[..., Tensor], *others: Tensor, **options: float) -> Tensor:
     """A dear effect, computed only for the pictures that get it."""
     chosen = torch.randperm(len(x), device=x.device)[: round(share * len(x))]
     if len(chosen):
-        x = x.index_copy(0, chosen, effect(x[chosen], *(other[chosen] for other in others)))
+        x = x.index_copy(0, chosen, effect(x[chosen], *(other[chosen] for other in others), **options))
     return x
 
 

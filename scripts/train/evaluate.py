@@ -65,9 +65,9 @@ def mean_scores(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
 
 def print_table(title: str, rows: Scores) -> None:
     columns = list(next(iter(rows.values())))
-    print(f"\n{title}\n{'':20}" + "".join(f"{c:>11}" for c in columns))
+    print(f"\n{title}\n{'':20}" + "".join(f"{c:>13}" for c in columns))
     for name, row in rows.items():
-        print(f"{name:20}" + "".join(f"{row[c]:11.4f}" for c in columns), flush=True)
+        print(f"{name:20}" + "".join(f"{row[c]:13.4f}" for c in columns), flush=True)
 
 
 # ---- rendered scenes
@@ -154,12 +154,12 @@ def compare_fills(networks: dict[str, FillNet], generator: Generator, count: int
         n = min(16, count - begin)
         colour, disparity = task.render(generator, np.arange(n, dtype=np.uint64) + 3 * FRESH + begin, (height, width))
         left, right = tone(torch.cat([colour[:, 0, 0], colour[:, 0, 1]], -1)).chunk(2, -1)
-        filled, behind, hole = right_eye(left, disparity[:, 0])
+        filled, behind, hole, mask = right_eye(left, disparity[:, 0])
         made = {"extension": filled}
-        made |= {name: network(filled, hole.float(), behind / width).float() for name, network in networks.items()}
+        made |= {name: network(filled, mask.float(), behind / width).float() for name, network in networks.items()}
         for name, picture in made.items():
             parts.setdefault(name, []).append((n, eye_scores(picture, hole, right, left)))
-        if begin < 64:
+        if begin < 16:
             shown = [right * ~hole[:, None], filled, *(made[name] for name in networks), right]
             rows += [row[k : k + 8] for k in range(0, n - 7, 8) for row in shown]
     if rows:
@@ -227,9 +227,19 @@ def evaluate_data(networks: Networks, data: pathlib.Path) -> dict[str, Scores]:
     return tables
 
 
+def steady(depth: Tensor, clip: Tensor) -> Tensor:
+    """The running mean of src/stages/depth_quick.c: slow where the picture rests."""
+    mean = [depth[0]]
+    for before, picture, new in zip(clip, clip[1:], depth[1:]):
+        change = (picture - before).abs().sum(0, keepdim=True)
+        weight = (0.3 + 0.7 / 0.12 * (change - 0.04)).clamp(0.3, 1)
+        mean.append(torch.lerp(mean[-1], new, F.max_pool2d(weight, 5, 1, 2)[0]))
+    return torch.stack(mean)
+
+
 def flicker(networks: Networks, data: pathlib.Path) -> dict[str, Scores]:
-    """Change of depth a frame where the picture rests, in percent of its range: the network by itself, before the
-    running mean of src/stages/depth_quick.c."""
+    """Change of depth a frame where the picture rests, in percent of its range, of the network by itself and after
+    the running mean."""
     tables = {}
     for name in ("person_walkin_432p_10fps", "cups_720p"):
         clip = load_clip(data / "video" / f"{name}.mp4", 24, network_size(720, 1280))
@@ -239,8 +249,11 @@ def flicker(networks: Networks, data: pathlib.Path) -> dict[str, Scores]:
             depth = predict(network, clip)
             ranked = depth.flatten().sort()[0]
             span = ranked[int(0.98 * len(ranked))] - ranked[int(0.02 * len(ranked))]
-            change = (depth[1:] - depth[:-1]).abs() / span * 100
-            tables[name][who] = {"still %": change[still].mean().item(), "moving %": change[~still].mean().item()}
+            tables[name][who] = {}
+            for when, d in (("alone", depth), ("mean", steady(depth, clip))):
+                change = (d[1:] - d[:-1]).abs() / span * 100
+                tables[name][who] |= {f"still {when}": change[still].mean().item(),
+                                      f"moving {when}": change[~still].mean().item()}
         print_table(f"{name}, flicker", tables[name])
     return tables
 

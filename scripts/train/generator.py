@@ -30,7 +30,6 @@ def build(gpu: bool, folder: pathlib.Path = HERE / "build") -> pathlib.Path:
     inputs = [str(HERE / name) for name in HOST_SOURCES]
     if gpu:
         nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
-        # Every warp runs the same code over nearby pixels, so fewer registers and more warps win over inlining.
         arch = "native" if torch.cuda.is_available() else "sm_90"
         command = [nvcc, "-O3", "-std=c++17", f"-arch={arch}", "-Xcompiler", "-fPIC,-fopenmp,-O2", "-shared"]
         command += [*inputs, str(HERE / "render.cu")]

@@ -20,12 +20,11 @@ def target_of(disparity: Tensor) -> Tensor:
 def normalised(x: Tensor) -> Tensor:
     """Median 0, mean deviation 1; the deviation without the extremes, or a few pixels would set the scale.
     Clamping the error instead leaves such pixels unpunished, and they end up in a corner of every picture."""
-    values = x[:, 1::3, 1::3].flatten(1)
-    order = values.detach().sort(1)[0]
+    order = x[:, 1::3, 1::3].flatten(1).sort(1)[0]
     count = order.shape[1]
-    low, high = order[:, int(0.02 * count)][:, None], order[:, int(0.98 * count)][:, None]
-    middle = values.median(1)[0][:, None, None]
-    spread = (torch.minimum(torch.maximum(values, low), high) - middle[:, 0]).abs().mean(1)[:, None, None]
+    low, high = (order[:, int(part * count), None].detach() for part in (0.02, 0.98))
+    middle = order[:, (count - 1) // 2, None, None]
+    spread = (torch.minimum(torch.maximum(order, low), high) - middle[:, 0]).abs().mean(1)[:, None, None]
     return (x - middle) / (spread + 2e-2)
 
 

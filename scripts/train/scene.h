@@ -8,12 +8,12 @@
 #include <cmath>
 #include <cstdint>
 
+// nvcc decides what is inlined: with large ones kept apart by __noinline__, nvcc 13.0 gave a call wrong
+// addresses of its caller's locals.
 #ifdef __CUDACC__
-#define BOTH      __host__ __device__ inline
-#define BOTH_CALL static __host__ __device__ __noinline__ // large and called often: keeps the kernel small
+#define BOTH __host__ __device__ inline
 #else
-#define BOTH      inline
-#define BOTH_CALL static
+#define BOTH inline
 #endif
 
 struct vec3 {

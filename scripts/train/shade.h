@@ -4,7 +4,7 @@
 
 #include "trace.h"
 
-BOTH_CALL vec3 sky(const Scene &s, vec3 d)
+BOTH vec3 sky(const Scene &s, vec3 d)
 {
     vec3 colour = mix(s.sky_low, s.sky_high, powf(clamp(d.y, 0, 1), 0.55f));
 
@@ -127,8 +127,7 @@ struct Light { // what falls on a surface and what it throws back as a highlight
 };
 
 // scatter: a point on the unit sphere, by which rays are spread.
-BOTH_CALL Light light_on(const Scene &s, const Surface &f, const Hit &h, vec3 along, float spread,
-                         vec3 scatter)
+BOTH Light light_on(const Scene &s, const Surface &f, const Hit &h, vec3 along, float spread, vec3 scatter)
 {
     const Material &m = *f.material;
     const vec3 start = f.position + h.facing * (0.004f + 0.0015f * h.t);

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from degrade import Draw, degrade, develop, expose
+from degrade import Draw, blur, degrade, develop, expose, noise, on_some
 from generator import Generator
 from losses import depth_loss
 from network import DepthNet, FillNet, load_weights
@@ -23,8 +23,8 @@ class DepthTask:
     name = "depth"
     network = DepthNet
     parts = ("shape", "scale", "edges", "twins")
-    # About 62,000 pixels each, the program's usual inputs first.
-    shapes = [(192, 336), (192, 256), (192, 320), (336, 192), (192, 336), (208, 272), (176, 416), (224, 304)]
+    # The program's inputs for 16:9, 4:3 and upright video; one for each process, in turn.
+    shapes = [(192, 336), (192, 256), (336, 192)]
     pixels = 64 * 192 * 320  # of a step of one process
     pictures = 2  # of a scene in a step
     twins = 0.2
@@ -58,10 +58,10 @@ class FillTask:
     name = "fill"
     network = FillNet
     parts = ("colour", "features", "change")
-    shapes = [(192, 320), (192, 336), (192, 256), (320, 192)]
+    shapes = [(192, 320)]
     pixels = 48 * 192 * 320
     pictures = 2
-    features, change = 0.02, 0.5  # weights: of the size of the colour error, and half of it
+    features, change, squares = 0.02, 0.5, 3.0  # weights: each of the size of the colour error, or half of it
 
     def __init__(self, device: torch.device):
         self.judge = DepthNet().to(device, memory_format=torch.channels_last).requires_grad_(False)
@@ -75,7 +75,8 @@ class FillTask:
         scenes = generator.scenes(np.repeat(seeds, 2), moments, width / height)
         first = generator.render(scenes[::2].contiguous(), height, width, grid=1).disparity
         near = first.flatten(1).sort(1)[0][:, int(0.97 * height * width)].clamp_min(1e-4)
-        widest = torch.from_numpy(random.uniform(0.01, 0.05, n)).float().to(near.device) * width
+        # Up to 0.08: a larger picture's holes are as much wider, in pixels, and the network works on pixels.
+        widest = torch.from_numpy(np.exp(random.uniform(np.log(0.01), np.log(0.08), n))).float().to(near.device) * width
         per_metre = width / (2 * generator.tan_x(scenes[::2]))  # pixels of disparity a metre of eye and of 1 / depth
         eye = (widest / per_metre / near).repeat_interleave(2)
         which = torch.arange(2 * n, device=near.device).repeat_interleave(2)
@@ -94,21 +95,22 @@ class FillTask:
             film = colour.float().permute(0, 3, 4, 1, 2, 5).reshape(n, 3, height, 4 * width)
             film = torch.nan_to_num(film, 0, 6, 0).clamp(0, 6)
             draw = Draw(film)
-            film = develop(expose(film, draw), draw).clamp(0, 1)
+            film = on_some(develop(expose(film, draw), draw).clamp(0, 1), 0.5, blur, sigma=1.0)
             film = film.view(n, 3, height, 2, 2, width).permute(3, 4, 0, 1, 2, 5)
             left, right = (film[:, eye].reshape(2 * n, 3, height, width) for eye in (0, 1))
             disparity = disparity.transpose(0, 1).reshape(2 * n, height, width)
             coarse = nn.functional.avg_pool2d(disparity[:, None], 3, 1, 1)[:, 0]  # depth's edges are not exact
             disparity = torch.where(draw.chance(0.5).view(1, n, 1, 1), coarse.view(2, n, height, width),
                                     disparity.view(2, n, height, width)).flatten(0, 1)
-            filled, behind, hole = right_eye(left, disparity)
-            hole = hole.float()
+            grainy = on_some(left, 0.5, lambda x: noise(x, Draw(x)))
+            filled, behind, _, mask = right_eye(grainy, disparity)
+            hole = mask.float()
         with torch.autocast(left.device.type, torch.bfloat16, enabled=left.is_cuda):
             made = forward(filled, hole, behind / width)
         made = made.float()
         area = hole.sum().clamp_min(1)
         miss = (made - right) * hole[:, None]
-        colour_loss = miss.abs().sum() / area / 3
+        colour_loss = (miss.abs() + self.squares * miss**2).sum() / area / 3
         truth = filled + (right - filled) * hole[:, None]
         both = self.judge.inputs(torch.cat([made, truth]))
         with torch.autocast(left.device.type, torch.bfloat16, enabled=left.is_cuda):

@@ -13,7 +13,7 @@ BOTH float lattice(int x, int y, int z, uint32_t seed)
 }
 
 // Value noise, 0..1, one bump a unit.
-BOTH_CALL float noise(vec3 p, uint32_t seed)
+BOTH float noise(vec3 p, uint32_t seed)
 {
     const float fx = floorf(p.x), fy = floorf(p.y), fz = floorf(p.z);
     const int x = (int)fx, y = (int)fy, z = (int)fz;
@@ -41,7 +41,7 @@ BOTH float noise2(float x, float y, uint32_t seed)
 }
 
 // Sum of octaves, 0..1; those finer than `width` (bumps a pixel) are left at their mean.
-BOTH_CALL float fractal(vec3 p, int octaves, float width, uint32_t seed)
+BOTH float fractal(vec3 p, int octaves, float width, uint32_t seed)
 {
     float amplitude = 0.5f, sum = 0, total = 0;
 
@@ -147,7 +147,7 @@ BOTH vec3 face(const Material &m, vec3 p)
 }
 
 // The colour at p (in the surface's own axes, normal n), a pixel covering `footprint` metres.
-BOTH_CALL vec3 colour_at(const Material &m, vec3 p, vec3 n, vec3 half, float footprint)
+BOTH vec3 colour_at(const Material &m, vec3 p, vec3 n, vec3 half, float footprint)
 {
     const float w = footprint * m.scale;
     const vec3 q = p * m.scale, an = { fabsf(n.x), fabsf(n.y), fabsf(n.z) };
@@ -301,7 +301,7 @@ BOTH_CALL vec3 colour_at(const Material &m, vec3 p, vec3 n, vec3 half, float foo
 }
 
 // Whether a cut-out surface is there at p.
-BOTH_CALL bool is_solid(const Material &m, vec3 p, vec3 half, float footprint)
+BOTH bool is_solid(const Material &m, vec3 p, vec3 half, float footprint)
 {
     switch (m.cutout) {
     case CUT_NOISE: {
@@ -353,7 +353,7 @@ BOTH_CALL bool is_solid(const Material &m, vec3 p, vec3 half, float footprint)
 }
 
 // Height 0..1 of a relief at x, z (in bumps).
-BOTH_CALL float relief_at(int kind, float x, float z, uint32_t seed)
+BOTH float relief_at(int kind, float x, float z, uint32_t seed)
 {
     switch (kind) {
     case FOLDS: { // cloth: bent ridges of uneven width

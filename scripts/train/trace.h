@@ -173,7 +173,7 @@ BOTH float to_surface(const Primitive &p, vec3 at)
 }
 
 // Steps along the ray by the distance to the surface, 48 at most: enough for these shapes seen from outside.
-BOTH_CALL bool meet_distance(const Ray &r, const Primitive &p, float *t, vec3 *normal)
+BOTH bool meet_distance(const Ray &r, const Primitive &p, float *t, vec3 *normal)
 {
     const float near = 3e-4f * p.bound, e = 2e-3f * p.bound;
     float in, out;
@@ -207,7 +207,7 @@ BOTH float relief_height(const Primitive &p, uint32_t seed, float x, float z)
 }
 
 // Steps along the ray until below the height field, then halves the last step.
-BOTH_CALL bool meet_relief(const Ray &r, const Primitive &p, uint32_t seed, float *t, vec3 *normal)
+BOTH bool meet_relief(const Ray &r, const Primitive &p, uint32_t seed, float *t, vec3 *normal)
 {
     float in, out, before;
     int axis;
@@ -257,8 +257,7 @@ BOTH vec3 to_world(const Primitive &p, vec3 v)
 
 // Meets p between low and h->t. spread: what a pixel covers at distance 1. rough: as shadows see it, where a
 // head is a ball that does not shade itself, since its distance is dear.
-BOTH_CALL bool meet(const Scene &s, int index, vec3 from, vec3 along, float low, float spread, bool rough,
-                    Hit *h)
+BOTH bool meet(const Scene &s, int index, vec3 from, vec3 along, float low, float spread, bool rough, Hit *h)
 {
     const Primitive &p = s.primitive[index];
     const Material &m = s.material[p.material];
@@ -376,7 +375,7 @@ BOTH float entry(const Node &n, vec3 from, vec3 inverse)
 }
 
 // Walks the tree, the nearer child first; with `shadow`, any primitive that casts one will do.
-BOTH_CALL void meet_primitives(const Scene &s, vec3 from, vec3 along, float spread, bool shadow, Hit *h)
+BOTH void meet_primitives(const Scene &s, vec3 from, vec3 along, float spread, bool shadow, Hit *h)
 {
     const float low = shadow ? 0.004f : 0.02f;
     const vec3 inverse = { 1 / (fabsf(along.x) > 1e-9f ? along.x : 1e-9f),

@@ -32,7 +32,7 @@ from generator import Generator
 from network import load_weights, save_weights
 from tasks import COMMITTED, TASKS, DepthTask, FillTask, Shape
 
-RATE, WARMUP, DECAY_FROM, WEIGHT_DECAY = 1.5e-3, 400, 0.35, 0.03
+RATE, WARMUP, DECAY_FROM, WEIGHT_DECAY = 1e-3, 200, 0.35, 0.03
 
 
 @dataclass
@@ -41,8 +41,10 @@ class Job:
     hours: float
     out: pathlib.Path
     start: pathlib.Path | None
+    keep: float  # share of `start` in what is exported
     seed: int
-    world: int  # processes
+    processes: int
+    shapes: int  # that a process sees
     port: int
 
 
@@ -55,16 +57,17 @@ def free_port() -> int:
 class Pool:
     """Rendered scenes of one shape, drawn from at random while a thread renders the next ones beside the training.
 
-    The training never waits for the renderer, except at the beginning: where it is the faster of the two, scenes come
-    back more often. A scene that is back looks different each time, and gives way after SIZE newer ones."""
+    To render what a step sees takes as long as the step: each scene is drawn some REUSE times, looks different each time,
+    and gives way after SIZE newer ones. The training waits for the first LEAST alone."""
 
-    SIZE, LEAST, ROUND = 3072, 256, 32
+    SIZE, LEAST, ROUND, REUSE = 3072, 512, 32, 8
 
     def __init__(self, task: DepthTask | FillTask, generator: Generator, shape: Shape, seed: int):
         self.task, self.generator, self.shape, self.seed = task, generator, shape, seed
         size, least, count = (self.SIZE, self.LEAST, self.ROUND) if generator.gpu else (32, 4, 4)
         self.size, self.least, self.count = size, least, count
-        self.rendered = 0
+        self.rendered = self.drawn = 0
+        self.wanted = threading.Semaphore(least // count)
         self.items: list[Tensor] = []
         self.ready: queue.Queue = queue.Queue(maxsize=2)
         threading.Thread(target=self._work, daemon=True).start()
@@ -74,7 +77,7 @@ class Pool:
             if self.generator.gpu:
                 torch.cuda.set_device(self.generator.device)
                 torch.cuda.set_stream(torch.cuda.Stream())
-            while True:
+            while self.wanted.acquire():
                 seeds = np.arange(self.seed, self.seed + self.count, dtype=np.uint64)
                 self.seed += self.count
                 items = self.task.render(self.generator, seeds, self.shape)
@@ -99,6 +102,10 @@ class Pool:
     def draw(self, count: int) -> list[Tensor]:
         while self.rendered < self.least or not self.ready.empty():
             self._take(self.ready.get())
+        self.drawn += count
+        while self.drawn >= self.REUSE * self.count:
+            self.drawn -= self.REUSE * self.count
+            self.wanted.release()
         which = torch.randint(min(self.rendered, self.size), (count,), device=self.generator.device)
         return [item[which] for item in self.items]
 
@@ -107,19 +114,19 @@ class Trainer:
     def __init__(self, job: Job, rank: int):
         self.job, self.rank = job, rank
         self.gpu = torch.cuda.is_available()
-        self.device = torch.device("cuda", rank) if self.gpu else torch.device("cpu")
+        self.device = torch.device("cuda", 0) if self.gpu else torch.device("cpu")
         if self.gpu:
-            torch.cuda.set_device(self.device)
             torch.backends.cudnn.benchmark = True
             torch.set_float32_matmul_precision("high")
-        if job.world > 1:
+        if job.processes > 1:
             os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(job.port)}
-            dist.init_process_group("nccl", rank=rank, world_size=job.world, device_id=self.device)
+            dist.init_process_group("nccl" if self.gpu else "gloo", rank=rank, world_size=job.processes)
         torch.manual_seed(job.seed)  # the same weights everywhere
         self.task = TASKS[job.network](self.device)
         self.network = self.task.network().to(self.device, memory_format=torch.channels_last)
         if job.start:
             load_weights(job.start, self.network)
+        self.start = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.parameters = list(self.network.parameters())
         self.optimiser = torch.optim.AdamW(self.parameters, lr=RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98),
@@ -131,11 +138,10 @@ class Trainer:
         # A resumed run must not see the scenes of its first part again.
         torch.manual_seed(job.seed + 1000 * rank + self.step + 1)
         self.generator = Generator(self.device)
-        # A compiled step is good for one shape: a process keeps one, or few where there is but one process and time.
         shapes = self.task.shapes if self.gpu else [(96, 160)]
-        count = max(1, min(len(shapes), int(job.hours * 15))) if job.world == 1 else 1
         first = (job.seed * 4096 + rank * 16 << 36) + (self.step << 12)  # no scene twice, after a restart neither
-        self.pools = [Pool(self.task, self.generator, shapes[(rank + i) % len(shapes)], first + (i << 36)) for i in range(count)]
+        self.pools = [Pool(self.task, self.generator, shapes[(rank + i) % len(shapes)], first + (i << 36))
+                      for i in range(job.shapes)]
         self.sums = torch.zeros(len(self.task.parts), device=self.device)
 
     # ---- a checkpoint is written by the first process and read by all
@@ -160,10 +166,13 @@ class Trainer:
         partial.rename(self.job.out / "checkpoint.pt")
         self.export()
 
+    def result(self) -> dict[str, Tensor]:
+        return {k: torch.lerp(v, self.start[k], self.job.keep) for k, v in self.average.items()}
+
     def export(self) -> None:
         metadata = {"model": f"stereocrafter built-in {self.job.network}", "version": "2", "steps": str(self.step),
-                    "pictures": str(self.pictures * self.job.world), "seed": str(self.job.seed)}
-        save_weights(self.job.out / f"{self.job.network}.safetensors", self.average, metadata)
+                    "pictures": str(self.pictures * self.job.processes), "seed": str(self.job.seed)}
+        save_weights(self.job.out / f"{self.job.network}.safetensors", self.result(), metadata)
 
     # ---- one step
 
@@ -190,8 +199,9 @@ class Trainer:
         """Their mean over all processes, at most 1 long; nothing at all where one is not a number: one bad batch must
         not end a run."""
         flat = torch.cat([g.flatten() for g in gradients])
-        if self.job.world > 1:
-            dist.all_reduce(flat, op=dist.ReduceOp.AVG)
+        if self.job.processes > 1:
+            dist.all_reduce(flat)
+            flat /= self.job.processes
         length = flat.norm()
         flat = torch.where(torch.isfinite(length), flat / length.clamp_min(1), 0)
         parts = flat.split([g.numel() for g in gradients])
@@ -206,7 +216,7 @@ class Trainer:
     def agree(self, begun: float) -> bool:
         """The first process's clock and its wish to stop, for all. False when the run is over."""
         told = torch.tensor([time.monotonic() - begun, float(self.stop)], dtype=torch.float64, device=self.device)
-        if self.job.world > 1:
+        if self.job.processes > 1:
             dist.broadcast(told, 0)
         self.seconds, stop = told.tolist()
         self.stop = stop > 0
@@ -215,7 +225,7 @@ class Trainer:
     def run(self) -> None:
         if self.rank == 0:
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stop", True))
-            print(f"{self.job.world} x {torch.cuda.get_device_name() if self.gpu else 'CPU'}, "
+            print(f"{self.job.processes} x {torch.cuda.get_device_name() if self.gpu else 'CPU'}, "
                   f"{sum(p.numel() for p in self.parameters):,} parameters", flush=True)
         begun = time.monotonic() - self.seconds
         saved = logged = time.monotonic()
@@ -227,7 +237,7 @@ class Trainer:
             if self.rank:
                 continue
             if now - logged > 15:
-                self.log((self.pictures - pictures) * self.job.world / (now - logged), self.step - steps)
+                self.log((self.pictures - pictures) * self.job.processes / (now - logged), self.step - steps)
                 logged, pictures, steps = now, self.pictures, self.step
             if now - saved > 60:
                 self.save()
@@ -236,13 +246,13 @@ class Trainer:
             self.save()
             if not self.stop:
                 self.report()
-        if self.job.world > 1:
+        if self.job.processes > 1:
             dist.barrier()
             dist.destroy_process_group()
 
     def log(self, speed: float, steps: int) -> None:
         row = {"seconds": round(self.seconds), "step": self.step, "pictures/s": round(speed),
-               "scenes": sum(pool.rendered for pool in self.pools) * self.job.world, "rate": f"{self.rate():.2e}"}
+               "scenes": sum(pool.rendered for pool in self.pools) * self.job.processes, "rate": f"{self.rate():.2e}"}
         row |= {name: f"{value / max(steps, 1):.4f}" for name, value in zip(self.task.parts, self.sums.tolist())}
         self.sums.zero_()
         path = self.job.out / "curves.csv"
@@ -256,16 +266,16 @@ class Trainer:
 
     def report(self) -> None:
         """Measures the averages against what the program has now, on scenes neither has seen."""
-        self.network.load_state_dict(self.average)
+        self.network.load_state_dict(self.result())
         networks = {"this run": self.network}
         committed = COMMITTED / f"{self.job.network}.safetensors"
         if committed.exists():
             networks["committed"] = self.task.network().to(self.device)
             load_weights(committed, networks["committed"])
         compare = compare_on_scenes if self.job.network == "depth" else compare_fills
-        scores = compare(networks, self.generator, 2048 if self.gpu else 8, self.job.out / "sheet.png")
-        scores |= {"steps": self.step, "pictures": self.pictures * self.job.world, "hours": self.job.hours,
-                   "processes": self.job.world, "seed": self.job.seed}
+        scores = compare(networks, self.generator, 1024 if self.gpu else 8, self.job.out / "sheet.png")
+        scores |= {"steps": self.step, "pictures": self.pictures * self.job.processes, "hours": self.job.hours,
+                   "processes": self.job.processes, "seed": self.job.seed, "keep": self.job.keep}
         (self.job.out / "report.json").write_text(json.dumps(scores, indent=1))
 
 
@@ -279,18 +289,30 @@ def main() -> None:
     parser.add_argument("--hours", type=float, required=True, help="wall-clock time of training, compilation included")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("run"), help="folder of the run")
     parser.add_argument("--start", type=pathlib.Path, help="weights to begin with instead of random ones")
+    parser.add_argument("--keep", type=float, default=0, help="share of those weights in the exported mean: a short run "
+                        "learns what is new faster than it relearns what that unsettles")
     parser.add_argument("--seed", type=int, default=1, help="of the weights and the scenes")
+    parser.add_argument("--shapes", type=int, default=1, help="that a process sees; each takes a minute to compile")
+    parser.add_argument("--processes", type=int, default=1, help="without a GPU; else there is one for each")
     args = parser.parse_args()
+    if args.keep and not args.start:
+        parser.error("--keep is of --start")
     args.out.mkdir(parents=True, exist_ok=True)
-    world = max(1, torch.cuda.device_count())
-    job = Job(args.network, args.hours, args.out, args.start, args.seed, world, free_port())
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if gpus == [""]:
+        gpus = [str(i) for i in range(torch.cuda.device_count())]
+    count = len(gpus) or args.processes
+    job = Job(args.network, args.hours, args.out, args.start, args.keep, args.seed, count, args.shapes, free_port())
     # Torch's CPU threads and the generator's share the cores with the other processes.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor((os.cpu_count() or 1) / world) - 2)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor((os.cpu_count() or 1) / count) - 2)))
     Generator(torch.device("cuda" if torch.cuda.is_available() else "cpu"))  # compiles once, before all want it
     context = torch.multiprocessing.get_context("spawn")
-    others = [context.Process(target=work, args=(job, rank)) for rank in range(1, world)]
-    for process in others:
-        process.start()
+    others = [context.Process(target=work, args=(job, rank)) for rank in range(1, count)]
+    for rank in reversed(range(count)):
+        if gpus:  # each sees its GPU as the first: what is compiled for one is good for all
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpus[rank]
+        if rank:
+            others[rank - 1].start()
     work(job, 0)
     for process in others:
         process.join()

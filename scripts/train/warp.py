@@ -5,10 +5,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def source_columns(disparity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """For each pixel of the right eye the column of the left one that it shows, its disparity, and its holes [n,H,W].
-    Disparity is in pixels, nearer is larger. Holes show what is behind, continued (as kernels/cpu/fill.c in short)."""
-    n, height, width = disparity.shape
+EDGE, REACH, SAME = 2, 4, 2.0  # as in kernels/cpu/fill.c
+
+
+def shifted(x: Tensor, beyond: float) -> Tensor:
+    """Each pixel's left neighbour."""
+    return F.pad(x[:, :, :-1], (1, 0), value=beyond)
+
+
+def background(landed: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the nearest pixels on either side of a hole the farther one's column, and its disparity."""
+    width = landed.shape[2]
+    column = torch.arange(width, device=landed.device).expand_as(landed)
+    before = torch.where(hole, -1, column).cummax(2).values
+    after = width - 1 - torch.where(hole, -1, width - 1 - column).flip(2).cummax(2).values.flip(2)
+    from_left = torch.where(before >= 0, landed.gather(2, before.clamp(min=0)), 1e9)
+    from_right = torch.where(after < width, landed.gather(2, after.clamp(max=width - 1)), 1e9)
+    return torch.where(from_left < from_right, before, after).clamp(0, width - 1), torch.minimum(from_left, from_right)
+
+
+def source_columns(disparity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """For each pixel of the right eye the column of the left one that it shows, its disparity, the holes, what is
+    filled (holes and the background's mixed edge), and its columns to the background, all [n,H,W]. Disparity is in
+    pixels, nearer is larger. Holes show what is behind, continued (as kernels/cpu/fill.c in short)."""
+    width = disparity.shape[2]
     column = torch.arange(width, device=disparity.device).expand_as(disparity)
     target = torch.round(column - disparity).long()
     inside = (target >= 0) & (target < width)
@@ -16,30 +36,46 @@ def source_columns(disparity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     landed.scatter_reduce_(2, target.clamp(0, width - 1), torch.where(inside, disparity, -1e9), "amax")
     hole = landed < -1e8
     # One column of rounding is no hole: it lies between two pixels of one surface.
-    left, right = F.pad(landed[:, :, :-1], (1, 0), value=-1e9), F.pad(landed[:, :, 1:], (0, 1), value=-1e9)
+    left, right = shifted(landed, -1e9), shifted(landed.flip(2), -1e9).flip(2)
     crack = hole & (left > -1e8) & (right > -1e8) & ((left - right).abs() < 1.5)
     landed, hole = torch.where(crack, 0.5 * (left + right), landed), hole & ~crack
-    # The nearest filled pixel on either side; the farther of the two is what is behind.
-    before = torch.where(hole, -1, column).cummax(2).values
-    after = width - 1 - torch.where(hole, -1, width - 1 - column).flip(2).cummax(2).values.flip(2)
-    from_left = torch.where(before >= 0, landed.gather(2, before.clamp(min=0)), 1e9)
-    from_right = torch.where(after < width, landed.gather(2, after.clamp(max=width - 1)), 1e9)
-    edge = torch.where(from_left < from_right, before, after).clamp(0, width - 1)
-    behind = torch.minimum(from_left, from_right)
+    _, behind = background(landed, hole)
+    filled = hole
+    for _ in range(EDGE):  # what is near moves left: its hole lies right of it, and the background right of that
+        grown = shifted(filled, 0) & ~filled & (landed <= shifted(behind, -1e9) + SAME)
+        behind = torch.where(grown, shifted(behind, 0), behind)
+        filled = filled | grown
+    edge, behind = background(landed, filled)
     # The background's mirror image keeps its texture, as long as it is background.
     mirror = (2 * edge - column).clamp(0, width - 1)
     there = landed.gather(2, mirror)
     source = torch.where((there - behind).abs() < 1, mirror + there, edge + behind)
-    return torch.where(hole, source, column + landed), torch.where(hole, behind, landed), hole
+    seen = torch.where(filled, behind, landed)
+    return torch.where(filled, source, column + landed), seen, hole, filled, (column - edge).abs()
 
 
-def right_eye(left: Tensor, disparity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(the right eye, its disparity, its holes [n,H,W])"""
+def soften(picture: Tensor, disparity: Tensor, filled: Tensor, distance: Tensor) -> Tensor:
+    """What each row invents does not agree with its neighbours, the less the deeper in the hole: an average over
+    background alone that widens with the distance from it."""
+    limit = torch.where(filled, disparity + SAME, -1e9)
+    limit = F.max_pool2d(limit[:, None], 2 * REACH + 1, 1, REACH)
+    open_ = (disparity[:, None] <= limit).to(picture.dtype)
+    reach = (distance // 2).clamp(max=REACH) * filled
+    result = picture
+    for radius in range(1, REACH + 1):
+        sums = F.avg_pool2d(torch.cat([picture * open_, open_], 1), 2 * radius + 1, 1, radius)
+        result = torch.where((reach == radius)[:, None], sums[:, :3] / sums[:, 3:].clamp_min(1e-6), result)
+    return result
+
+
+def right_eye(left: Tensor, disparity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(the right eye, its disparity, its holes, what is filled [n,H,W])"""
     _, _, height, width = left.shape
-    column, seen, hole = source_columns(disparity)
+    column, seen, hole, filled, distance = source_columns(disparity)
     y = torch.linspace(-1, 1, height, device=left.device).view(1, -1, 1).expand_as(column)
     grid = torch.stack([2 * column / (width - 1) - 1, y], -1)
-    return F.grid_sample(left, grid, padding_mode="border", align_corners=True), seen, hole
+    picture = F.grid_sample(left, grid, padding_mode="border", align_corners=True)
+    return soften(picture, seen, filled, distance), seen, hole, filled
 
 
 def psnr(a: Tensor, b: Tensor, where: Tensor | None = None) -> float:
