@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../nets/vae.h"
 #include "../nets/vae3d.h"
@@ -82,6 +83,17 @@ static int open_causal(sc_coder *k, const sc_context *c, sc_loader **ld)
     return 0;
 }
 
+/* What the file of a folder is called: the causal VAE is published under a name of its own. */
+static const char *stem_of(const char *path)
+{
+    static const char causal[] = "ema_vae_fp16";
+    char file[PATH];
+
+    return path && snprintf(file, PATH, "%s/%s.safetensors", path, causal) < PATH && !access(file, F_OK)
+               ? causal
+               : "diffusion_pytorch_model";
+}
+
 /* Convolutions of the causal VAE go over time too. A file of neither network is refused by the causal one's
  * names. */
 static int open_network(sc_coder *k, const sc_context *c)
@@ -96,7 +108,7 @@ static int open_network(sc_coder *k, const sc_context *c)
         return sc_fail(c->log, SC_ERR_WEIGHTS, "vae",
                        "--vae builtin: no VAE is built into this program, name a file (./builtin if it is "
                        "called so)");
-    SC_TRY(sc_loader_open(&ld, path, "diffusion_pytorch_model", c->x, k->weight, c->log));
+    SC_TRY(sc_loader_open(&ld, path, stem_of(path), c->x, k->weight, c->log));
     sc_loader_report(ld, &size);
     SC_TRY(sc_loader_shape(ld, dim, "decoder.conv_in.weight") == 4 ? open_still(k, c, &ld)
                                                                    : open_causal(k, c, &ld));

@@ -55,6 +55,7 @@ check "as FFmpeg compares" compared
 for slice in 4 12; do
     pass slice.mkv --vae $causal --vae-slice $slice && check "slices of $slice" same whole.mkv slice.mkv
 done
+pass folder.mkv --vae models/SeedVR2 && check "the folder it is published in" same whole.mkv folder.mkv
 pass large.mkv --vae $causal --vae-tile 192 && check "a tile that holds the picture" same whole.mkv large.mkv
 pass tiles.mkv --vae $causal --vae-tile 64 && pass again.mkv --vae $causal --vae-tile 64 --vae-slice 4 || exit 1
 check "tiles" said '6 tiles of 56x48'
