@@ -41,14 +41,43 @@ static bool is_narrow(const sc_param *p)
            p->scale.dtype == SC_F32;
 }
 
-/* `in` as E4M3 in the arena, with `groups` factors. */
-static sc_tensor quantised(sc_exec *x, sc_tensor in, int64_t groups, sc_tensor *scale)
+/* Like in, E4M3 in the arena, with `groups` factors. */
+static sc_tensor new_narrow(sc_exec *x, sc_tensor in, int64_t groups)
 {
-    const sc_tensor out = sc_new(x, SC_F8, in.ndim, in.dim);
+    sc_tensor out = sc_new(x, SC_F8, in.ndim, in.dim);
 
-    *scale = sc_new(x, SC_F32, 1, &groups);
-    sc_quantise_into(x, out, *scale, in);
+    out.scale = sc_new(x, SC_F32, 1, &groups).data;
     return out;
+}
+
+/* Of a linear layer's input or a convolution's. */
+static int64_t factors_of(const sc_param *p, sc_tensor in)
+{
+    return p->w.ndim == 2 ? sc_tensor_count(in) / in.dim[in.ndim - 1] : 1;
+}
+
+sc_tensor sc_new_input(sc_exec *x, const sc_param *p, sc_tensor in)
+{
+    return absent(p->scale) ? sc_new(x, x->act, in.ndim, in.dim) : new_narrow(x, in, factors_of(p, in));
+}
+
+/* in as E4M3, and its factors. */
+static sc_tensor narrow(sc_exec *x, const sc_param *p, sc_tensor in, sc_tensor *scale)
+{
+    const int64_t groups = factors_of(p, in);
+    const sc_tensor out = in.dtype == SC_F8 ? in : new_narrow(x, in, groups);
+
+    *scale = sc_tensor_make(out.scale, SC_F32, 1, &groups);
+    if (in.dtype != SC_F8)
+        sc_quantise_into(x, out, *scale, in);
+    return out;
+}
+
+/* Whether a norm can make out of in. */
+static bool is_normed(sc_tensor out, sc_tensor in)
+{
+    return sc_same_shape(in, out) && sc_tensor_packed(in) && sc_tensor_packed(out) && in.dtype <= SC_BF16 &&
+           (out.dtype <= SC_BF16 || out.dtype == SC_F8);
 }
 
 void sc_linear_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, const sc_linear_opt *o)
@@ -67,7 +96,7 @@ void sc_linear_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
     SC_CHECK(x, absent(a.b) || (a.b.dim[0] == a.w.dim[0] && a.b.dtype == SC_F32));
     SC_CHECK(x, absent(a.scale) ? a.w.dtype != SC_F8 : is_narrow(p));
     if (!absent(a.scale))
-        a.x = quantised(x, a.x, a.x.dim[0], &a.x_scale);
+        a.x = narrow(x, p, a.x, &a.x_scale);
     if (o && o->add) {
         a.add = sc_rows(*o->add);
         SC_CHECK(x, a.add.dim[1] == n && (a.add.dim[0] == a.y.dim[0] || a.add.dim[0] == 1));
@@ -149,12 +178,8 @@ void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, 
     SC_CHECK(x, absent(a.vec) || a.vec.dtype == SC_F32 || a.vec.dtype == out.dtype);
     SC_CHECK(x, absent(a.add) || (sc_same_shape(a.add, out) && sc_tensor_packed(a.add)));
     SC_CHECK(x, absent(a.scale) ? a.w.dtype != SC_F8 : is_narrow(p));
-    if (o && o->x_scale) {
-        SC_CHECK(x, in.dtype == SC_F8 && !absent(a.scale) && o->x_scale->dtype == SC_F32);
-        a.x_scale = *o->x_scale;
-    } else if (!absent(a.scale)) {
-        a.x = quantised(x, in, 1, &a.x_scale);
-    }
+    if (!absent(a.scale))
+        a.x = narrow(x, p, in, &a.x_scale);
     x->stats.flops += 2 * sc_tensor_count(out) * p->w.dim[1] * p->w.dim[2] * p->w.dim[3];
     if (p->far.tape)
         sc_pager_need(x, p);
@@ -183,7 +208,7 @@ void sc_group_norm_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_norm *
 
     if (x->err)
         return;
-    SC_CHECK(x, in.ndim >= 2 && sc_same_shape(in, out) && sc_tensor_packed(in) && sc_tensor_packed(out));
+    SC_CHECK(x, in.ndim >= 2 && is_normed(out, in));
     c = in.dim[in.ndim - 1];
     SC_CHECK(x, groups > 0 && c % groups == 0 && w->gamma.dim[0] == c && w->beta.dim[0] == c);
     a.x = sc_reshape(in, SC_DIMS(in.dim[0], sc_tensor_count(in) / (in.dim[0] * c), c));
@@ -205,7 +230,7 @@ void sc_layer_norm_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_norm *
 
     if (x->err)
         return;
-    SC_CHECK(x, sc_same_shape(in, out) && sc_tensor_packed(in) && sc_tensor_packed(out));
+    SC_CHECK(x, is_normed(out, in));
     a.x = sc_rows(in);
     a.y = sc_rows(out);
     SC_CHECK(x, w->gamma.dim[0] == a.x.dim[1] && w->beta.dim[0] == a.x.dim[1]);

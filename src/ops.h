@@ -7,10 +7,11 @@
  * of a norm, or as an input of axpby. An op may gain an optional argument, never a sibling. Optional tensors
  * are SC_NONE.
  *
- * E4M3 (SC_F8) is a type of weights alone: of linear and conv2d, whose channels in and out then are multiples
- * of 16, with a factor for each output channel. The front-end rounds x to E4M3 too, by sc_quantise_into(): a
- * linear layer's with a factor for each row, a convolution's with one for all of it. The op multiplies and
- * sums these numbers, and multiplies each sum by both factors before anything else is done with it. */
+ * E4M3 (SC_F8) is a type of weights: of linear and conv2d, whose channels in and out then are multiples of
+ * 16, with a factor for each output channel. Their x is E4M3 too: a linear layer's with a factor for each
+ * row, a convolution's with one for all of it, in x.scale. A norm makes it so where its y comes from
+ * sc_new_input(), or the caller by sc_quantise_into(); else the front-end does. The op multiplies and sums
+ * these numbers, and multiplies each sum by both factors before anything else is done with it. */
 #ifndef SC_OPS_H
 #define SC_OPS_H
 
@@ -56,7 +57,8 @@ typedef struct sc_conv2d_args {
 } sc_conv2d_args;
 
 /* y[N,S,C] = act((x - mean[n,g]) * rstd[n,g] * gamma + beta), statistics over S and the C/groups channels.
- * Packed. */
+ * Packed. y may be E4M3: of y / scale, or 0 where that is 0, with scale = the largest over n and g of
+ * ((max |x| + |mean|) * rstd * max |gamma| + max |beta|) / 448, a bound. */
 typedef struct sc_group_norm_args {
     sc_tensor y, x, gamma, beta;
     int groups;
@@ -64,7 +66,9 @@ typedef struct sc_group_norm_args {
     bool silu;
 } sc_group_norm_args;
 
-/* y[M,C] = (x - mean[m]) * rstd[m] * gamma + beta. Packed. */
+/* y[M,C] = (x - mean[m]) * rstd[m] * gamma + beta. Packed. y may be E4M3, with a scale for each row as in
+ * copy.
+ */
 typedef struct sc_layer_norm_args {
     sc_tensor y, x, gamma, beta;
     float eps;
@@ -291,8 +295,7 @@ typedef struct sc_linear_opt {
 typedef struct sc_conv2d_opt {
     sc_act act;
     const sc_tensor *vec, *add;
-    const sc_tensor *x_scale; /* [1]: in is E4M3 already, by sc_quantise_into(), as are the weights */
-    int stride;               /* 0 = 1 */
+    int stride; /* 0 = 1 */
     bool upsample;
     int pad_mode; /* 0: (k-1)/2 all round; 1: none; 2: right and bottom only (the VAE encoder's downsampler)
                    */
@@ -304,6 +307,8 @@ sc_tensor sc_linear(sc_exec *x, sc_tensor in, const sc_param *p, const sc_linear
 /* in [N,H,W,I] -> [N,Ho,Wo,O] */
 void sc_conv2d_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_param *p, const sc_conv2d_opt *o);
 sc_tensor sc_conv2d(sc_exec *x, sc_tensor in, const sc_param *p, const sc_conv2d_opt *o);
+/* For what a norm makes of in that layer p alone reads: of exec.act or, as p is, E4M3 with its factors. */
+sc_tensor sc_new_input(sc_exec *x, const sc_param *p, sc_tensor in);
 /* in [N, ..., C]: statistics per n over all axes between */
 void sc_group_norm_into(sc_exec *x, sc_tensor out, sc_tensor in, const sc_norm *w, int groups, float eps,
                         bool silu);

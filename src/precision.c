@@ -109,14 +109,18 @@ static sc_dtype widen(sc_dtype t, unsigned dtypes)
 
 /* What the makers of FP8 networks leave alone: the ends, where the picture itself passes, what a time or a
  * context becomes, of which there are few numbers and each reaches every pixel, and what feeds the residual
- * sum directly. The last three are the built-in network's ends and shortcuts. */
+ * sum directly; `stem` and the next two are the built-in network's ends and shortcuts. The last three and the
+ * UNet's samplers follow no norm that could round their input on the way: a pass for that costs what the
+ * product gains. A VAE's samplers keep their memory small. */
 sc_dtype sc_precision_of_layer(sc_dtype weight, const char *name, int64_t out, int64_t in)
 {
     static const char *const wide[] = { "conv_in",  "conv_out",   "time_emb",      "add_embedding",
                                         "time_pos", "attn2",      "conv_shortcut", "proj_out",
                                         "patch_",   "quant_conv", "projection",    "stem",
-                                        "head.",    ".skip" };
-    bool narrow = out % 16 == 0 && in % 16 == 0; /* what tensor cores take */
+                                        "head.",    ".skip",      ".to_out",       ".net.2",
+                                        "proj_in" };
+    const bool sampler = strstr(name, "samplers.") && !strstr(name, "coder.");
+    bool narrow = out % 16 == 0 && in % 16 == 0 && !sampler; /* 16: what tensor cores take */
 
     for (int i = 0; i < SC_COUNT(wide); i++)
         narrow = narrow && !strstr(name, wide[i]);

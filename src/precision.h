@@ -29,8 +29,8 @@ const char *sc_net_name(sc_net n); /* "depth.unet", "inpaint.unet", "vae", "vae.
 int sc_precision_parse(sc_precision *p, const char *text, const sc_logger *log);
 
 /* The type of one layer's weights where those of its network have type `weight`: fp8 is kept from layers that
- * it would harm more than speed up, known by their published names, and from widths (channels out and in)
- * that are no multiple of 16. */
+ * it would harm or not speed up, known by their published names, and from widths (channels out and in) that
+ * are no multiple of 16. */
 sc_dtype sc_precision_of_layer(sc_dtype weight, const char *name, int64_t out, int64_t in);
 
 /* Widens what the device (bits of sc_device.dtypes) cannot compute with, one line a network at the log level

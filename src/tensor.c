@@ -114,7 +114,7 @@ sc_tensor sc_permute(sc_tensor t, const int *order)
 
 sc_tensor sc_reshape(sc_tensor t, int ndim, const int64_t *dim)
 {
-    sc_tensor r = { .data = t.data, .dtype = t.dtype, .ndim = ndim };
+    sc_tensor r = { .data = t.data, .dtype = t.dtype, .ndim = ndim, .scale = t.scale };
     int64_t want = 1;
     int i = t.ndim - 1, j = ndim - 1;
 

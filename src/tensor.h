@@ -14,6 +14,7 @@ typedef struct sc_tensor {
     int ndim; /* 0 = no tensor */
     int64_t dim[SC_MAX_DIM],
         stride[SC_MAX_DIM]; /* outermost first; strides in elements; 0 repeats an element */
+    float *scale;           /* device address of the factors of activations in E4M3; see ops.h */
 } sc_tensor;
 
 #define SC_NONE ((sc_tensor){ .ndim = 0 })

@@ -2,9 +2,7 @@
 //   by rows: a warp a row: the max, then the codes. The second read of the row comes from L1.
 //   as one:  the max over blocks, then the codes: x is read twice, from L2 if it fits.
 // From memory 2 bytes are read (fp16) and 1 is written, a number. 16 bytes a load where rows are so aligned.
-#include <cuda_fp8.h>
-
-#include "common.cuh"
+#include "e4m3.cuh"
 
 enum {
     THREADS = 256,
@@ -37,20 +35,6 @@ template <typename T, int V> __device__ static void encode(__nv_fp8_e4m3 *y, con
     *(lanes<__nv_fp8_e4m3, V> *)y = out;
 }
 
-__device__ static float warp_max(float v)
-{
-    for (int i = 16; i; i /= 2)
-        v = fmaxf(v, __shfl_xor_sync(~0u, v, i));
-    return v;
-}
-
-__device__ static float scale_of(float largest)
-{
-    const float s = largest / 448;
-
-    return s > 0 ? s : 1;
-}
-
 /* Rows of k, `step` apart in x. grid: rows / 8 */
 template <typename T, int V>
 static __global__ void k_quantise_rows(__nv_fp8_e4m3 *y, float *scale, const T *x, int64_t rows, int64_t k,
@@ -64,7 +48,7 @@ static __global__ void k_quantise_rows(__nv_fp8_e4m3 *y, float *scale, const T *
         return;
     for (int64_t i = lane * V; i < k; i += 32 * V)
         most = largest<T, V>(x + row * step + i, most);
-    const float s = scale_of(warp_max(most));
+    const float s = sc_e4m3_scale(sc_warp_max(most));
     if (lane == 0)
         scale[row] = s;
     for (int64_t i = lane * V; i < k; i += 32 * V)
@@ -81,7 +65,7 @@ template <typename T, int V> static __global__ void k_quantise_max(unsigned *mos
 
     for (int64_t i = ((int64_t)blockIdx.x * THREADS + threadIdx.x) * V; i < n; i += step)
         v = largest<T, V>(x + i, v);
-    v = warp_max(v);
+    v = sc_warp_max(v);
     if (threadIdx.x % 32 == 0)
         shared[threadIdx.x / 32] = v;
     __syncthreads(); /* each warp's max is there */
@@ -96,7 +80,7 @@ template <typename T, int V>
 static __global__ void k_quantise(__nv_fp8_e4m3 *y, float *scale, const unsigned *most, const T *x, int64_t n)
 {
     const int64_t step = (int64_t)gridDim.x * THREADS * V;
-    const float s = scale_of(__uint_as_float(*most));
+    const float s = sc_e4m3_scale(__uint_as_float(*most));
 
     if (blockIdx.x == 0 && threadIdx.x == 0)
         *scale = s;

@@ -120,6 +120,7 @@ template <int N> __device__ __forceinline__ void hold(float (&v)[N][4])
 #define LIST30   TEN() TEN(1) TEN(2)
 #define LIST60   LIST30 TEN(3) TEN(4) TEN(5)
 #define LIST32   LIST30 "%30,%31"
+#define LIST40   LIST30 "%30,%31,%32,%33,%34,%35,%36,%37,%38,%39"
 #define LIST64   LIST60 "%60,%61,%62,%63"
 #define LIST80   LIST60 TEN(6) "%70,%71,%72,%73,%74,%75,%76,%77,%78,%79"
 #define LIST128  LIST60 TEN(6) TEN(7) TEN(8) TEN(9) TEN(10) TEN(11) "%120,%121,%122,%123,%124,%125,%126,%127"
@@ -128,9 +129,9 @@ template <int N> __device__ __forceinline__ void hold(float (&v)[N][4])
 #define OUT64(v) OUT16(v), OUT16((v) + 4), OUT16((v) + 8), OUT16((v) + 12)
 #endif
 
-/* A map of 16-bit numbers: four dimensions, innermost first; bytes[3] from one to the next of the outer
- * three; of each box every step[i]-th element is fetched. Rows of boxes are 128 bytes or, swizzled likewise
- * by pairs, 64. */
+/* A map of 16-bit numbers or of E4M3: four dimensions, innermost first; bytes[3] from one to the next of the
+ * outer three; of each box every step[i]-th element is fetched. Rows of boxes are 128 bytes or, swizzled
+ * likewise by pairs, 64. */
 static int sm90_map(sc_exec *x, CUtensorMap *map, sc_dtype t, const void *data, const cuuint64_t (&dim)[4],
                     const cuuint64_t (&bytes)[3], const cuuint32_t (&box)[4], const cuuint32_t (&step)[4])
 {
@@ -142,9 +143,12 @@ static int sm90_map(sc_exec *x, CUtensorMap *map, sc_dtype t, const void *data, 
         found != cudaDriverEntryPointSuccess)
         return sc_cuda_check(x, cudaErrorSymbolNotFound, "cuTensorMapEncodeTiled");
     const CUresult r = ((decltype(&cuTensorMapEncodeTiled))encode)(
-        map, t == SC_F16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-        (void *)data, dim, bytes, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
-        box[0] == SM90_ROW / 2 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
+        map,
+        t == SC_F8    ? CU_TENSOR_MAP_DATA_TYPE_UINT8
+        : t == SC_F16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
+                      : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+        4, (void *)data, dim, bytes, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
+        box[0] * sc_dtype_size(t) == SM90_ROW ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
         CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     return r == CUDA_SUCCESS ? 0 : sc_cuda_check(x, cudaErrorInvalidValue, "cuTensorMapEncodeTiled");
 }

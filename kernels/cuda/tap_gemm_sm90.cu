@@ -13,8 +13,10 @@
  *
  * Upsampled input is not made: output pixels of one parity are a 2 x 2 convolution of the small image, whose
  * weights are sums of the 3 x 3 ones (f32, rounded once, as many of the four as fit into the workspace). */
+#include <cuda_fp8.h>
+
 #include "plan.h"
-#include "sm90.cuh"
+#include "tap_multiply.cuh"
 #include "tap_plan.h"
 
 enum { GROUPS = SC_TAP_PIXELS / 64, THREADS = 128 * (GROUPS + 1), BRIEFS = 2 };
@@ -28,6 +30,9 @@ struct tap_maps {
 struct tap_call {
     const float *b, *vec; /* NULL: none */
     int64_t vec_image;    /* elements from one image's to the next */
+    const float *scale;   /* E4M3's factors: of w's rows and of x's pixels, `x_scale_step` apart, 0 for one */
+    const float *x_scale;
+    int64_t x_scale_step;
     sc_tap_plan p;
     int phase;                          /* the first of p.phases */
     int in, out;                        /* as in p */
@@ -56,11 +61,16 @@ __device__ __forceinline__ tap_part tap_part_of(const tap_call &c, int step, uns
 }
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+enum { FACTORS = 160 }; /* E4M3's columns at most */
+
 /* What a warpgroup has to know of a tile before it begins. */
 struct alignas(16) tap_brief {
-    float shift[256]; /* what is added to each column: b and vec */
+    float shift[320]; /* what is added to each column: b and vec; from FACTORS on, E4M3's factors */
     tap_part part;
 };
+
+template <typename S> constexpr bool NARROW = sizeof(S) == 1;
+template <typename S> constexpr int DEPTH = SM90_ROW / sizeof(S); /* channels at a time */
 
 struct tap_shared { /* after the rings and the warpgroups' rooms */
     uint64_t a_full[SC_TAP_SLOTS], b_full[SC_TAP_SLOTS], brief_full[BRIEFS];    /* they have come */
@@ -87,33 +97,8 @@ struct ring { /* the next slot, and how often all have been used before it */
     }
 };
 
-/* sum += a b^T: 64 x COLUMNS, 16 channels of both, which lie along the rows of both. */
-#define MULTIPLY(type, n, list, a, b, ...)                                                                   \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16.f32." type "." type " {" list "}, " a ", " b     \
-                 ", 1, 1, 1, 0, 0;"                                                                          \
-                 : __VA_ARGS__                                                                               \
-                 : "l"(x), "l"(w))
-#define MULTIPLY_ANY(type)                                                                                   \
-    if constexpr (COLUMNS == 160)                                                                            \
-        MULTIPLY(type, "160", LIST80, "%80", "%81", OUT64(s), OUT16(s + 16));                                \
-    else                                                                                                     \
-        MULTIPLY(type, "128", LIST64, "%64", "%65", OUT64(s))
-
-template <typename T, int COLUMNS>
-__device__ __forceinline__ void multiply(float (*s)[4], uint64_t x, uint64_t w)
-{
-    if constexpr (COLUMNS == 256) { /* ptxas gives no instruction more than 128 of 160 registers */
-        multiply<T, 128>(s, x, w);
-        multiply<T, 128>(s + 16, x, w + (128 * SM90_ROW >> 4));
-    } else if constexpr (std::is_same_v<T, __half>) {
-        MULTIPLY_ANY("f16");
-    } else {
-        MULTIPLY_ANY("bf16");
-    }
-}
-
 /* One thread: everything that this block's tiles need, in the order in which they need it. */
-template <int COLUMNS, bool GATED>
+template <typename S, int COLUMNS, bool GATED>
 __device__ static void fetch(unsigned char *as, unsigned char *bs, tap_shared &m, const tap_maps &maps,
                              const tap_call &c)
 {
@@ -125,7 +110,7 @@ __device__ static void fetch(unsigned char *as, unsigned char *bs, tap_shared &m
         const tap_part t = tap_part_of(c, rows, tile);
         const int x = t.x * p.stride - p.left + t.phase % 2, y = t.y * p.stride - p.top + t.phase / 2;
         const int row = (t.phase - c.phase) * c.out + t.column;
-        for (int channel = 0; channel < c.in; channel += SC_TAP_DEPTH)
+        for (int channel = 0; channel < c.in; channel += DEPTH<S>)
             for (int ky = 0; ky < p.kh; ky += p.reach)
                 for (int kx = 0; kx < p.kw; kx++) {
                     bar_wait(&m.a_empty[ra.slot], ra.use + 1);
@@ -150,7 +135,8 @@ __device__ static void fetch(unsigned char *as, unsigned char *bs, tap_shared &m
 }
 
 /* One warp: a brief of each of this block's tiles. */
-template <int COLUMNS, bool GATED> __device__ static void explain(tap_shared &m, const tap_call &c)
+template <typename S, int COLUMNS, bool GATED>
+__device__ static void explain(tap_shared &m, const tap_call &c)
 {
     constexpr int rows = GATED ? COLUMNS / 2 : COLUMNS;
     const int lane = threadIdx.x % 32;
@@ -158,56 +144,29 @@ template <int COLUMNS, bool GATED> __device__ static void explain(tap_shared &m,
 
     for (unsigned tile = blockIdx.x; tile < c.tiles; tile += gridDim.x) {
         const tap_part t = tap_part_of(c, rows, tile);
-        float shift[COLUMNS / 32];
+        float shift[COLUMNS / 32], scale[COLUMNS / 32];
 #pragma unroll
         for (int i = 0; i < COLUMNS / 32; i++) {
             const int at = 32 * i + lane, col = t.column + at % rows, row = at / rows * c.out + col;
             const bool exists = col < c.out;
             shift[i] =
                 (exists && c.b ? c.b[row] : 0) + (exists && c.vec ? c.vec[t.image * c.vec_image + row] : 0);
+            if (NARROW<S>)
+                scale[i] = exists ? c.scale[row] : 0;
         }
         tap_brief &brief = m.brief[r.slot];
         bar_wait(&m.brief_empty[r.slot], r.use + 1);
 #pragma unroll
         for (int i = 0; i < COLUMNS / 32; i++)
             brief.shift[32 * i + lane] = shift[i];
+#pragma unroll
+        for (int i = 0; i < (NARROW<S> ? COLUMNS / 32 : 0); i++)
+            brief.shift[FACTORS + 32 * i + lane] = scale[i];
         if (lane == 0)
             brief.part = t;
         bar_arrive(&m.brief_full[r.slot]);
         r.next(BRIEFS);
     }
-}
-
-template <typename T> __device__ __forceinline__ float2 unpack(uint32_t v)
-{
-    if constexpr (std::is_same_v<T, __half>)
-        return __half22float2(*(__half2 *)&v);
-    else
-        return __bfloat1622float2(*(__nv_bfloat162 *)&v);
-}
-
-template <typename T> __device__ __forceinline__ uint32_t pack(float2 v)
-{
-    if constexpr (std::is_same_v<T, __half>) {
-        const __half2 h = __float22half2_rn(v);
-        return *(uint32_t *)&h;
-    } else {
-        const __nv_bfloat162 h = __float22bfloat162_rn(v);
-        return *(uint32_t *)&h;
-    }
-}
-
-/* g * Phi(g) = max(g, 0) - |g| / 2 * erfc(|g| / sqrt 2), erfc by Abramowitz and Stegun 7.1.25. That is off by
- * 2.5e-5 at most, a twentieth of what fp16 rounds away, with a third of erff()'s instructions. */
-__device__ __forceinline__ float gelu(float g)
-{
-    const float z = fabsf(g);
-    float t, e;
-
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(t) : "f"(fmaf(0.47047f * 0.70710678f, z, 1)));
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(-0.72134752f * g * g)); /* exp(-g^2 / 2) */
-    const float q = fmaf(fmaf(0.7478556f, t, -0.0958798f), t, 0.3480242f) * t;
-    return fmaf(-0.5f * z, q * e, fmaxf(g, 0));
 }
 
 /* A warpgroup's room: its 64 pixels, 32 columns at a time in rows of 64 bytes, whose 16-byte pieces are
@@ -289,8 +248,34 @@ __device__ __forceinline__ void leave(const unsigned char *room, const CUtensorM
     tma_store_commit();
 }
 
+/* E4M3's factors of a lane's two rows of tile t. A linear layer has one for each; its tile is one row high.
+ */
+__device__ __forceinline__ float2 row_factors(const tap_call &c, const tap_part &t)
+{
+    const int64_t row = t.x + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4, last = c.p.w - 1;
+
+    return { c.x_scale[SC_MIN(row, last) * c.x_scale_step],
+             c.x_scale[SC_MIN(row + 8, last) * c.x_scale_step] };
+}
+
+/* Sums of E4M3's products by their factors, and what is added to a column. */
+template <int COLUMNS>
+__device__ __forceinline__ void rescale(float (*sum)[4], const tap_brief &brief, float2 row)
+{
+#pragma unroll
+    for (int i = 0; i < COLUMNS / 8; i++) {
+        const int column = 8 * i + threadIdx.x % 4 * 2;
+        const float2 scale = *(const float2 *)(brief.shift + FACTORS + column),
+                     shift = *(const float2 *)(brief.shift + column);
+        sum[i][0] = fmaf(sum[i][0], scale.x * row.x, shift.x);
+        sum[i][1] = fmaf(sum[i][1], scale.y * row.x, shift.y);
+        sum[i][2] = fmaf(sum[i][2], scale.x * row.y, shift.x);
+        sum[i][3] = fmaf(sum[i][3], scale.y * row.y, shift.y);
+    }
+}
+
 /* A warpgroup's pixels of this block's tiles. */
-template <typename T, int COLUMNS, bool GATED>
+template <typename T, typename S, int COLUMNS, bool GATED>
 __device__ static void compute(const unsigned char *as, const unsigned char *bs, unsigned char *room,
                                tap_shared &m, const tap_maps &maps, const tap_call &c)
 {
@@ -298,7 +283,9 @@ __device__ static void compute(const unsigned char *as, const unsigned char *bs,
     const sc_tap_plan &p = c.p;
     const int lane = threadIdx.x % 32, group = threadIdx.x / 128;
     const bool speaker = threadIdx.x % 128 == 0;
-    const int boxes = (c.in + SC_TAP_DEPTH - 1) / SC_TAP_DEPTH * (p.kh / p.reach) * p.kw;
+    const int boxes = (c.in + DEPTH<S> - 1) / DEPTH<S> * (p.kh / p.reach) * p.kw;
+    /* E4M3: boxes before those of which half is channels that there are not. */
+    const int whole = c.in % DEPTH<S> - 1U < DEPTH<S> / 2 ? boxes - p.kh / p.reach * p.kw : boxes;
     const int step = p.tile_w * SM90_ROW >> 4; /* from one row of taps to the next, as wgmma counts */
     uint64_t *const full = &m.room_full[group];
     unsigned n = 0;
@@ -313,14 +300,15 @@ __device__ static void compute(const unsigned char *as, const unsigned char *bs,
         tap_part t = brief.part;
         t.x += p.tile_w > 64 ? 64 * group : 0;
         t.y += p.tile_w > 64 ? 0 : 64 / p.tile_w * group;
+        const float2 row = NARROW<S> ? row_factors(c, t) : float2{}; /* now: memory takes its time */
 #pragma unroll
         for (int i = 0; i < COLUMNS / 8; i++) {
-            const float2 shift = *(const float2 *)(brief.shift + 8 * i + lane % 4 * 2);
+            const float2 shift = NARROW<S> ? float2{} : *(const float2 *)(brief.shift + 8 * i + lane % 4 * 2);
             sum[i][0] = sum[i][2] = shift.x;
             sum[i][1] = sum[i][3] = shift.y;
         }
-        bar_arrive(&m.brief_empty[rc.slot]);
-        rc.next(BRIEFS);
+        if (!NARROW<S>)
+            bar_arrive(&m.brief_empty[rc.slot]);
         for (int i = 0; i < boxes; i++) {
             uint64_t x = matrix(as + ra.slot * c.a_bytes);
             bar_wait(&m.a_full[ra.slot], ra.use);
@@ -328,29 +316,43 @@ __device__ static void compute(const unsigned char *as, const unsigned char *bs,
             for (int j = 0; j < p.reach; j++, x += step) {
                 const uint64_t w = matrix(bs + rb.slot * c.b_bytes);
                 bar_wait(&m.b_full[rb.slot], rb.use);
-                wgmma_fence();
+                if constexpr (NARROW<S>) {
+                    multiply_part<COLUMNS>(sum, x, w, i >= whole);
+                    if (speaker)
+                        bar_arrive(&m.b_empty[rb.slot]);
+                } else {
+                    wgmma_fence();
 #pragma unroll
-                for (int k = 0; k < SC_TAP_DEPTH / 16; k++)
-                    multiply<T, COLUMNS>(sum, x + 2 * k, w + 2 * k);
-                wgmma_commit();
-                wgmma_wait<1>(); /* for the tap before: its slots are free */
-                if (speaker && i + j > 0) {
-                    bar_arrive(&m.b_empty[rb.last(p.b_slots)]);
-                    if (j == 0)
-                        bar_arrive(&m.a_empty[ra.last(p.a_slots)]);
+                    for (int k = 0; k < SM90_ROW / 32; k++)
+                        multiply<S, COLUMNS>(sum, x + 2 * k, w + 2 * k);
+                    wgmma_commit();
+                    wgmma_wait<1>(); /* for the tap before: its slots are free */
+                    if (speaker && i + j > 0) {
+                        bar_arrive(&m.b_empty[rb.last(p.b_slots)]);
+                        if (j == 0)
+                            bar_arrive(&m.a_empty[ra.last(p.a_slots)]);
+                    }
                 }
                 rb.next(p.b_slots);
             }
+            if (NARROW<S> && speaker)
+                bar_arrive(&m.a_empty[ra.slot]);
             ra.next(p.a_slots);
             if (speaker && i == 0) /* not before: products run while it waits */
                 enter<steps>(room, full, &maps.add, c, t);
         }
-        wgmma_wait<0>();
-        hold(sum);
-        if (speaker) {
-            bar_arrive(&m.b_empty[rb.last(p.b_slots)]);
-            bar_arrive(&m.a_empty[ra.last(p.a_slots)]);
+        if constexpr (NARROW<S>) {
+            rescale<COLUMNS>(sum, brief, row);
+            bar_arrive(&m.brief_empty[rc.slot]);
+        } else {
+            wgmma_wait<0>();
+            hold(sum);
+            if (speaker) {
+                bar_arrive(&m.b_empty[rb.last(p.b_slots)]);
+                bar_arrive(&m.a_empty[ra.last(p.a_slots)]);
+            }
         }
+        rc.next(BRIEFS);
         bar_wait(full, n);
         if (!GATED && p.adds)
             finish<T, steps, GATED, true>(room_address(room), sum);
@@ -369,8 +371,8 @@ __device__ static void compute(const unsigned char *as, const unsigned char *bs,
 #define BOUND 32 /* tells the launcher that there is no code for sm_90a */
 #endif
 
-/* grid: one block a multiprocessor. */
-template <typename T, int COLUMNS, bool GATED>
+/* S: the type of x and w. grid: one block a multiprocessor. */
+template <typename T, typename S, int COLUMNS, bool GATED>
 __global__ void __launch_bounds__(BOUND, 1)
     k_tap_gemm(const __grid_constant__ tap_maps maps, const __grid_constant__ tap_call c)
 {
@@ -398,13 +400,13 @@ __global__ void __launch_bounds__(BOUND, 1)
     /* 64 Ki registers: those who compute take over what those who fetch do not need. */
     if (threadIdx.x < 128 * GROUPS) {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 160;");
-        compute<T, COLUMNS, GATED>(memory, bs, room, m, maps, c);
+        compute<T, S, COLUMNS, GATED>(memory, bs, room, m, maps, c);
     } else {
         asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
         if (threadIdx.x == 128 * GROUPS)
-            fetch<COLUMNS, GATED>(memory, bs, m, maps, c);
+            fetch<S, COLUMNS, GATED>(memory, bs, m, maps, c);
         else if (threadIdx.x >= 128 * GROUPS + 32 && threadIdx.x < 128 * GROUPS + 64)
-            explain<COLUMNS, GATED>(m, c);
+            explain<S, COLUMNS, GATED>(m, c);
     }
 #endif
 }
@@ -441,8 +443,9 @@ static int map_of(sc_exec *x, CUtensorMap *map, sc_dtype type, const tap_pixels 
 {
     const cuuint64_t dim[] = { (cuuint64_t)channels, (cuuint64_t)p.size[0], (cuuint64_t)p.size[1],
                                (cuuint64_t)p.size[2] };
-    const cuuint64_t bytes[] = { 2 * (cuuint64_t)p.step[0], 2 * (cuuint64_t)p.step[1],
-                                 2 * (cuuint64_t)p.step[2] };
+    const cuuint64_t size = sc_dtype_size(type);
+    const cuuint64_t bytes[] = { size * (cuuint64_t)p.step[0], size * (cuuint64_t)p.step[1],
+                                 size * (cuuint64_t)p.step[2] };
     const cuuint32_t box[] = { (cuuint32_t)depth, (cuuint32_t)(w * stride), (cuuint32_t)(h * stride), 1 };
     const cuuint32_t step[] = { 1, (cuuint32_t)stride, (cuuint32_t)stride, 1 };
 
@@ -454,13 +457,15 @@ static int maps_of(sc_exec *x, tap_maps *maps, const tap_call &c, sc_dtype type,
                    const void *w, const tap_pixels *y, const tap_pixels *add)
 {
     const sc_tap_plan &p = c.p;
+    const sc_dtype from = p.narrow ? SC_F8 : type;
+    const int depth = sc_tap_depth(&p);
     const int64_t taps = p.kh * p.kw, rows = p.out * p.phases * (p.gated ? 2 : 1);
     const tap_pixels weights = { w, { taps, rows, 1 }, { p.in, taps * p.in, taps * p.in * rows } };
     const int room_w = SC_MIN(p.tile_w, 64), columns = p.gated ? p.columns / 2 : p.columns;
-    int ret = map_of(x, &maps->a, type, in, p.in, SC_TAP_DEPTH, p.tile_w, p.tile_h + p.reach - 1, p.stride);
+    int ret = map_of(x, &maps->a, from, in, p.in, depth, p.tile_w, p.tile_h + p.reach - 1, p.stride);
 
     if (ret >= 0)
-        ret = map_of(x, &maps->b, type, weights, p.in, SC_TAP_DEPTH, 1, columns, 1);
+        ret = map_of(x, &maps->b, from, weights, p.in, depth, 1, columns, 1);
     for (int i = 0; ret >= 0 && i < p.phases; i++)
         ret = map_of(x, &maps->y[c.phase + i], type, y[c.phase + i], p.out, ROOM_COLUMNS, room_w, 64 / room_w,
                      1);
@@ -468,13 +473,13 @@ static int maps_of(sc_exec *x, tap_maps *maps, const tap_call &c, sc_dtype type,
                               : ret;
 }
 
-template <typename T, int COLUMNS, bool GATED>
+template <typename T, typename S, int COLUMNS, bool GATED>
 static int launch(sc_exec *x, tap_call &c, const tap_pixels &in, const void *w, const tap_pixels *y,
                   const tap_pixels *add)
 {
     const sc_tap_plan &p = c.p;
     const sc_dtype type = std::is_same_v<T, __half> ? SC_F16 : SC_BF16;
-    auto *const kernel = k_tap_gemm<T, COLUMNS, GATED>;
+    auto *const kernel = k_tap_gemm<T, S, COLUMNS, GATED>;
     cudaFuncAttributes f;
     tap_maps maps;
     int ret = sc_cuda_check(x, cudaFuncGetAttributes(&f, kernel), "tap_gemm");
@@ -504,10 +509,16 @@ template <typename T>
 static int launch_any(sc_exec *x, tap_call &c, const tap_pixels &in, const void *w, const tap_pixels *y,
                       const tap_pixels *add)
 {
+    using E4M3 = __nv_fp8_e4m3;
+
     if (c.p.gated)
-        return launch<T, 256, true>(x, c, in, w, y, add);
-    return c.p.columns == 160 ? launch<T, 160, false>(x, c, in, w, y, add)
-                              : launch<T, 128, false>(x, c, in, w, y, add);
+        return c.p.narrow ? launch<T, E4M3, 128, true>(x, c, in, w, y, add)
+                          : launch<T, T, 256, true>(x, c, in, w, y, add);
+    if (c.p.narrow)
+        return c.p.columns == 160 ? launch<T, E4M3, 160, false>(x, c, in, w, y, add)
+                                  : launch<T, E4M3, 128, false>(x, c, in, w, y, add);
+    return c.p.columns == 160 ? launch<T, T, 160, false>(x, c, in, w, y, add)
+                              : launch<T, T, 128, false>(x, c, in, w, y, add);
 }
 
 /* Of a packed tensor. Not by its strides: an axis of 1 may have any, which TMA would refuse. */
@@ -526,6 +537,8 @@ template <typename T> static int conv2d(sc_exec *x, const sc_conv2d_args *a, con
     tap_call c = { .b = a->b.ndim ? (const float *)a->b.data : NULL,
                    .vec = a->vec.ndim ? (const float *)a->vec.data : NULL,
                    .vec_image = a->vec.ndim ? a->vec.stride[0] : 0,
+                   .scale = (const float *)a->scale.data,
+                   .x_scale = (const float *)a->x_scale.data,
                    .p = *plan };
     T *const room = (T *)cuda->workspace;
     const int64_t weights = 4 * plan->out * plan->in;
@@ -574,7 +587,11 @@ extern "C" int sc_cuda_tap_linear(sc_exec *x, const sc_linear_args *a)
         !sc_plan_tap_linear(&p, a, sc_cuda_of(x)->processors))
         return 1;
     const tap_pixels y = rows_of(a->y), add = rows_of(a->add);
-    tap_call c = { .b = a->b.ndim ? (const float *)a->b.data : NULL, .p = p };
+    tap_call c = { .b = a->b.ndim ? (const float *)a->b.data : NULL,
+                   .scale = (const float *)a->scale.data,
+                   .x_scale = (const float *)a->x_scale.data,
+                   .x_scale_step = a->x_scale.stride[0],
+                   .p = p };
 
     return a->y.dtype == SC_F16 ? launch_any<__half>(x, c, rows_of(a->x), a->w.data, &y, &add)
                                 : launch_any<__nv_bfloat16>(x, c, rows_of(a->x), a->w.data, &y, &add);

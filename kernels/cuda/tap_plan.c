@@ -1,9 +1,6 @@
 #include "tap_plan.h"
 
-enum {
-    ALIGNMENT = 16,
-    ROW = 2 * SC_TAP_DEPTH
-}; /* bytes: of TMA and of the widest access; of a channel block */
+enum { ALIGNMENT = 16 }; /* bytes: of TMA and of the widest access */
 
 #define SMALL 40e3 /* cycles, some 20 us */
 
@@ -12,14 +9,19 @@ static int64_t parts(int64_t n, int64_t size)
     return (n + size - 1) / size;
 }
 
+int sc_tap_depth(const sc_tap_plan *p)
+{
+    return p->narrow ? SC_TAP_ROW : SC_TAP_ROW / 2;
+}
+
 int64_t sc_tap_a_bytes(const sc_tap_plan *p)
 {
-    return (int64_t)p->tile_w * (p->tile_h + p->reach - 1) * ROW;
+    return (int64_t)p->tile_w * (p->tile_h + p->reach - 1) * SC_TAP_ROW;
 }
 
 int64_t sc_tap_b_bytes(const sc_tap_plan *p)
 {
-    return (int64_t)p->columns * ROW;
+    return (int64_t)p->columns * SC_TAP_ROW;
 }
 
 int64_t sc_tap_room(const sc_tap_plan *p)
@@ -47,14 +49,14 @@ static bool rings(sc_tap_plan *p)
 
 static int64_t taps_of(const sc_tap_plan *p)
 {
-    return p->kh * p->kw * parts(p->in, SC_TAP_DEPTH);
+    return p->kh * p->kw * parts(p->in, sc_tap_depth(p));
 }
 
-/* Cycles of wgmma for so many columns of a tile's pixels and one tap: 1/2 for each of 64 pixels and 16
- * channels. */
+/* Cycles of wgmma for so many columns of a tile's pixels and one tap: 1/2 for each of 64 pixels and 32
+ * bytes of channels. */
 static double tap_cycles(double columns)
 {
-    return 0.5 * columns * (SC_TAP_PIXELS / 64) * (SC_TAP_DEPTH / 16);
+    return 0.5 * columns * (SC_TAP_PIXELS / 64) * (SC_TAP_ROW / 32);
 }
 
 /* Tiles of the busiest multiprocessor, and the cycles that the products of one take: L2 gives a
@@ -85,7 +87,7 @@ static double share(const sc_tap_plan *p, int processors)
     const double tiles = (double)(p->images * p->h * p->w * p->phases) / SC_TAP_PIXELS / processors;
     const double columns = (double)p->out * (p->gated ? 2 : 1);
 
-    return tiles * tap_cycles(columns) * (double)(p->kh * p->kw * p->in) / SC_TAP_DEPTH /
+    return tiles * tap_cycles(columns) * (double)(p->kh * p->kw * p->in) / sc_tap_depth(p) /
            (tiles_of(p, processors) * tile_cycles(p));
 }
 
@@ -100,7 +102,7 @@ static bool cut(sc_tap_plan *p, int processors, double least)
 
     for (int i = 0; i < (p->gated ? 1 : SC_COUNT(columns)); i++)
         for (int j = 0; j < SC_COUNT(width); j++) {
-            t.columns = p->gated ? 256 : columns[i];
+            t.columns = !p->gated ? columns[i] : p->narrow ? 128 : 256;
             t.tile_w = width[j];
             t.tile_h = SC_TAP_PIXELS / width[j];
             t.reach = p->stride == 1 && t.tile_h > 1 ? p->kh : 1;
@@ -115,9 +117,17 @@ static bool cut(sc_tap_plan *p, int processors, double least)
     return best > 0 && (best <= SMALL || share(p, processors) >= least);
 }
 
-static bool aligned(const void *p, int64_t step)
+/* Or there is no such tensor. step: elements from one row to the next. */
+static bool aligned(sc_tensor t, int64_t step)
 {
-    return (uintptr_t)p % ALIGNMENT == 0 && step * 2 % ALIGNMENT == 0;
+    return !t.ndim ||
+           ((uintptr_t)t.data % ALIGNMENT == 0 && step * (int64_t)sc_dtype_size(t.dtype) % ALIGNMENT == 0);
+}
+
+/* Both of E4M3 with factors, or both as y is. */
+static bool factors(sc_tensor x, sc_tensor w, sc_tensor scale, sc_dtype y)
+{
+    return x.dtype == w.dtype && x.dtype == (scale.ndim ? SC_F8 : y);
 }
 
 static bool half(sc_dtype t)
@@ -138,14 +148,13 @@ bool sc_plan_tap_conv(sc_tap_plan *p, const sc_conv2d_args *a, int processors)
     const bool doubled = a->upsample && kh == 3 && kw == 3 && a->stride == 1 && a->pad_top == 1 &&
                          a->pad_left == 1 && a->pad_bottom == 1 && a->pad_right == 1;
 
-    if (!half(a->y.dtype) || a->x.dtype != a->y.dtype || a->w.dtype != a->y.dtype ||
+    if (!half(a->y.dtype) || !factors(a->x, a->w, a->scale, a->y.dtype) ||
         (a->add.ndim && a->add.dtype != a->y.dtype) || (a->vec.ndim && a->vec.dtype != SC_F32) ||
-        a->act != SC_ACT_NONE || a->upsample != doubled || (doubled && a->add.ndim) || a->stride > 2 ||
-        kh > 3 || kw > 3)
+        a->act != SC_ACT_NONE || a->upsample != doubled || (doubled && (a->add.ndim || a->scale.ndim)) ||
+        a->stride > 2 || kh > 3 || kw > 3)
         return false;
-    if (!aligned(a->x.data, a->x.dim[3]) || !aligned(a->y.data, a->y.dim[3]) || !aligned(a->w.data, 0) ||
-        !aligned(a->add.ndim ? a->add.data : NULL, 0) || !aligned(a->b.ndim ? a->b.data : NULL, 0) ||
-        !aligned(a->vec.ndim ? a->vec.data : NULL, a->vec.ndim ? a->vec.stride[0] : 0))
+    if (!aligned(a->x, a->x.dim[3]) || !aligned(a->y, a->y.dim[3]) || !aligned(a->w, 0) ||
+        !aligned(a->add, 0) || !aligned(a->b, 0) || !aligned(a->vec, a->vec.stride[0]))
         return false;
     *p = (sc_tap_plan){ .images = a->y.dim[0],
                         .h = a->y.dim[1] >> doubled,
@@ -158,25 +167,30 @@ bool sc_plan_tap_conv(sc_tap_plan *p, const sc_conv2d_args *a, int processors)
                         .top = a->pad_top,
                         .left = a->pad_left,
                         .phases = doubled ? 4 : 1,
-                        .adds = a->add.ndim != 0 };
-    return countable(p) && cut(p, processors, doubled ? 0.4 : kh == 3 && kw == 3 ? 0.75 : 0.5);
+                        .adds = a->add.ndim != 0,
+                        .narrow = a->scale.ndim != 0 };
+    return countable(p) && cut(p, processors,
+                               p->narrow            ? 0
+                               : doubled            ? 0.4
+                               : kh == 3 && kw == 3 ? 0.75
+                                                    : 0.5);
 }
 
 bool sc_plan_tap_linear(sc_tap_plan *p, const sc_linear_args *a, int processors)
 {
     const bool gated = a->act == SC_ACT_GEGLU;
 
-    if (!half(a->y.dtype) || a->x.dtype != a->y.dtype || a->w.dtype != a->y.dtype ||
+    if (!half(a->y.dtype) || !factors(a->x, a->w, a->scale, a->y.dtype) ||
         (a->add.ndim && (a->add.dtype != a->y.dtype || a->add.stride[1] != 1 || a->add.stride[0] <= 0)) ||
         (gated ? a->add.ndim != 0 : a->act != SC_ACT_NONE) || a->x.stride[0] <= 0)
         return false;
-    if (!aligned(a->x.data, a->x.stride[0]) || !aligned(a->y.data, a->y.stride[0]) ||
-        !aligned(a->w.data, a->w.dim[1]) || a->y.dim[1] % 8 || !aligned(a->b.ndim ? a->b.data : NULL, 0) ||
-        !aligned(a->add.ndim ? a->add.data : NULL, a->add.ndim ? a->add.stride[0] : 0))
+    if (!aligned(a->x, a->x.stride[0]) || !aligned(a->y, a->y.stride[0]) || !aligned(a->w, a->w.dim[1]) ||
+        a->y.dim[1] % 8 || !aligned(a->b, 0) || !aligned(a->add, a->add.stride[0]))
         return false;
-    /* What cuBLASLt has no epilogue for; and 320 columns, which its tiles of 128 do not divide, with `add`:
-     * 1.3 to 1.7 times as fast (H200, cuBLASLt 13.0). Others it does as well or better. */
-    if (!gated && !(a->add.ndim && a->y.dim[1] % 128))
+    /* What cuBLASLt has no epilogue for; 320 columns, which its tiles of 128 do not divide, with `add` or
+     * b: 1.3 to 1.7 times as fast (H200, cuBLASLt 13.0); short sums of E4M3, up to 1.3 times. Others it does
+     * as well or better. */
+    if (!gated && !(a->scale.ndim ? a->x.dim[1] <= 1280 : (a->add.ndim || a->b.ndim) && a->y.dim[1] % 128))
         return false;
     *p = (sc_tap_plan){ .images = 1,
                         .h = 1,
@@ -188,6 +202,7 @@ bool sc_plan_tap_linear(sc_tap_plan *p, const sc_linear_args *a, int processors)
                         .stride = 1,
                         .phases = 1,
                         .gated = gated,
-                        .adds = a->add.ndim != 0 };
-    return countable(p) && cut(p, processors, 0.5);
+                        .adds = a->add.ndim != 0,
+                        .narrow = a->scale.ndim != 0 };
+    return countable(p) && cut(p, processors, p->narrow ? 0 : 0.5);
 }

@@ -86,6 +86,12 @@ static sc_tensor project_time(sc_exec *x, const sc_resblock *w, sc_tensor temb)
     return t;
 }
 
+/* t, or where a norm cannot make what layer p reads in the memory of t, a new tensor for that. */
+static sc_tensor input_in(sc_exec *x, const sc_param *p, sc_tensor t)
+{
+    return p->scale.ndim ? sc_new_input(x, p, t) : t;
+}
+
 /* t: the projected time. n: where the normalised input goes, which may be the memory of out. */
 static void resblock(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_tensor in, sc_tensor t, sc_tensor n)
 {
@@ -93,11 +99,12 @@ static void resblock(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_tensor 
 
     sc_group_norm_into(x, n, in, &w->norm1, SC_NORM_GROUPS, w->eps, true);
     const sc_tensor h = sc_conv2d(x, n, &w->conv1, &(sc_conv2d_opt){ .vec = t.ndim ? &t : NULL });
-    sc_group_norm_into(x, h, h, &w->norm2, SC_NORM_GROUPS, w->eps, true);
+    const sc_tensor n2 = input_in(x, &w->conv2, h);
+    sc_group_norm_into(x, n2, h, &w->norm2, SC_NORM_GROUPS, w->eps, true);
     /* The shortcut goes into out first and is added to there: one buffer fewer at the widest place. */
     if (w->conv_shortcut.w.ndim)
         sc_conv2d_into(x, out, in, &w->conv_shortcut, NULL);
-    sc_conv2d_into(x, out, h, &w->conv2, &(sc_conv2d_opt){ .add = w->conv_shortcut.w.ndim ? &out : &in });
+    sc_conv2d_into(x, out, n2, &w->conv2, &(sc_conv2d_opt){ .add = w->conv_shortcut.w.ndim ? &out : &in });
     sc_pop(x, m);
 }
 
@@ -107,7 +114,7 @@ void sc_resblock_forward(sc_exec *x, sc_tensor out, const sc_resblock *w, sc_ten
     const sc_mark m = sc_push(x);
     const sc_tensor t = project_time(x, w, temb);
 
-    resblock(x, out, w, in, t, sc_new(x, x->act, in.ndim, in.dim));
+    resblock(x, out, w, in, t, sc_new_input(x, &w->conv1, in));
     sc_pop(x, m);
 }
 
@@ -159,7 +166,7 @@ void sc_st_resblock_blend(sc_exec *x, sc_tensor out, const sc_st_resblock *w, sc
     const sc_mark m = sc_push(x);
     const sc_tensor t = project_time(x, &w->temporal, temb);
 
-    resblock(x, by_frame(out), &w->temporal, by_frame(s), t, by_frame(out));
+    resblock(x, by_frame(out), &w->temporal, by_frame(s), t, input_in(x, &w->temporal.conv1, by_frame(out)));
     sc_pop(x, m);
 }
 
@@ -188,7 +195,7 @@ void sc_st_resblock_forward(sc_exec *x, sc_tensor out, const sc_st_resblock *w, 
 
         if (skip.ndim)
             from = concat(x, from, sc_slice(skip, 0, t, n));
-        resblock(x, sc_slice(s, 0, t, n), &w->spatial, from, time, sc_new(x, x->act, from.ndim, from.dim));
+        resblock(x, sc_slice(s, 0, t, n), &w->spatial, from, time, sc_new_input(x, &w->spatial.conv1, from));
         sc_pop(x, one);
     }
     sc_st_resblock_blend(x, out, w, s, temb);
@@ -222,7 +229,7 @@ void sc_attention_forward(sc_exec *x, sc_tensor out, const sc_attention *w, sc_t
     sc_param last = w->out;
     const sc_tensor q = sc_linear(x, in, &w->q, NULL);
     const sc_tensor k = sc_linear(x, in, &w->k, NULL);
-    const sc_tensor v = sc_linear(x, in, &w->v, NULL), y = in;
+    const sc_tensor v = sc_linear(x, in, &w->v, NULL), y = w->q.scale.ndim ? sc_new_like(x, q) : in;
     const float width = (float)(in.dim[2] / w->heads);
 
     sc_attention_into(x, by_head(y, w->heads, between), by_head(q, w->heads, between),

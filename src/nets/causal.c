@@ -155,9 +155,9 @@ void sc_causal_into(sc_exec *x, sc_tensor out, const sc_causal *w, sc_tensor in,
 
         for (int k = 0; k < w->taps; k++, o.add = &y) {
             const sc_param p = tap_of(w, k);
-            const strip f = frame_at(w, &all, past, t * step(w) + k - before(w, past));
+            strip f = frame_at(w, &all, past, t * step(w) + k - before(w, past));
 
-            o.x_scale = f.scale.ndim ? &f.scale : NULL;
+            f.t.scale = f.scale.data;
             sc_conv2d_into(x, y, f.t, &p, &o);
         }
     }

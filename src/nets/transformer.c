@@ -22,8 +22,9 @@ static void feed_forward(sc_exec *x, sc_tensor tokens, const sc_feed_forward *w)
     for (int64_t i = 0; i < all.dim[0]; i += FF_ROWS) {
         const sc_mark m = sc_push(x);
         const sc_tensor t = sc_slice(all, 0, i, SC_MIN(FF_ROWS, all.dim[0] - i));
-        sc_tensor h = sc_layer_norm(x, t, &w->norm, EPS);
-        h = sc_linear(x, h, &w->proj, &(sc_linear_opt){ .act = SC_ACT_GEGLU });
+        const sc_tensor n = sc_new_input(x, &w->proj, t);
+        sc_layer_norm_into(x, n, t, &w->norm, EPS);
+        const sc_tensor h = sc_linear(x, n, &w->proj, &(sc_linear_opt){ .act = SC_ACT_GEGLU });
         sc_linear_into(x, t, h, &w->out, &(sc_linear_opt){ .add = &t });
         sc_pop(x, m);
     }
@@ -73,7 +74,9 @@ static void block_forward(sc_exec *x, sc_tensor tokens, const sc_transformer_blo
     for (int64_t i = 0; i < frames; i += part) {
         const sc_mark p = sc_push(x);
         const sc_tensor t = sc_slice(tokens, 0, i, SC_MIN(part, frames - i));
-        sc_attention_forward(x, t, &w->attn1, sc_layer_norm(x, t, &w->norm1, EPS), row, temporal);
+        const sc_tensor n = sc_new_input(x, &w->attn1.q, t);
+        sc_layer_norm_into(x, n, t, &w->norm1, EPS);
+        sc_attention_forward(x, t, &w->attn1, n, row, temporal);
         sc_pop(x, p);
     }
     if (!one)

@@ -185,6 +185,11 @@ void check_conv(check *c)
         { 1, 9, 11, 64, 48, 1, 1, .bias = true, .add = 2 },
         { 2, 5, 3, 16, 48, 3, 3, .upsample = true, .add = 1, .act = SC_ACT_GELU },
         { 2, 13, 11, 32, 16, 3, 3, .bias = true, .act = SC_ACT_SILU },
+        { 5, 64, 96, 32, 320, 3, 3, .bias = true, .add = 1 }, /* Hopper's tiles, as below */
+        { 1, 25, 17, 192, 176, 3, 3, .vec = 1, .add = 2 },
+        { 2, 11, 19, 144, 272, 3, 3, .bias = true, .vec = 2 },
+        { 1, 8, 200, 208, 128, 3, 1, .bias = true, .add = 2 },
+        { 1, 12, 64, 640, 144, 1, 3, .bias = true },
     };
     /* What Hopper's tiles of 192 pixels and 128, 160 or 256 channels meet: tiles that end beyond the picture,
      * channels that end within a tile, the border of every tap. */

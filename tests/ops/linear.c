@@ -167,6 +167,10 @@ void check_linear(check *c)
         { 31, 1280, 5120, .bias = true, .add = 1 },
         { 257, 80, 176, SC_ACT_SILU, .add = 2, .scale = 1e-4 },
         { 257, 80, 176, .bias = true, .scale = 100 },
+        { 1000, 176, 336, SC_ACT_GEGLU,
+          .bias = true }, /* Hopper's tiles: parts of them, and several a block */
+        { 5000, 640, 80, SC_ACT_GEGLU, .bias = true },
+        { 1000, 320, 192, .bias = false },
     };
     for (int i = 0; i < SC_COUNT(cases); i++)
         run(c, cases[i]);

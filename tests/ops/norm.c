@@ -64,6 +64,29 @@ static void layer_norm(check *c, int64_t m, int64_t channels, double mean, doubl
     check_end(c, &(check_tol){ .k = (double)(2 * channels + 4), .factor = 1 + mean * mean / (sd * sd) });
 }
 
+/* To E4M3, whose codes differ where the rounding of f32 decides. groups 0: a layer norm. */
+static void narrow(check *c, int64_t n, int64_t s, int64_t channels, int groups, double mean)
+{
+    check_begin(c, groups ? "group_norm" : "layer_norm", "%dx%dx%d groups %d mean %g to fp8", (int)n, (int)s,
+                (int)channels, groups, mean);
+    const pair gamma = check_normal(c, SC_F32, 1, 0.3, SC_DIMS(channels));
+    const pair beta = check_normal(c, SC_F32, 0, 1, SC_DIMS(channels));
+    const pair x = check_normal(c, c->dtype, mean, 1, SC_DIMS(n, s, channels));
+    const pair y = check_output(c, SC_F8, SC_DIMS(n, s, channels)),
+               scale = check_output(c, SC_F32, SC_DIMS(groups ? 1 : n * s));
+    while (check_run(c)) {
+        const sc_norm w = { at(c, gamma), at(c, beta) };
+        sc_tensor out = at(c, y);
+        out.scale = at(c, scale).data;
+        if (groups)
+            sc_group_norm_into(c->x, out, at(c, x), &w, groups, 1e-6f, true);
+        else
+            sc_layer_norm_into(c->x, out, at(c, x), &w, 1e-5f);
+    }
+    check_end(c, &(check_tol){ .k = (double)(2 * channels * (groups ? s / groups : 1) + 4),
+                               .factor = 1 + mean * mean });
+}
+
 /* Symmetric values whose deviation is known, and torch.nn.functional.group_norm and layer_norm of 0 .. 7. */
 static void truth(check *c)
 {
@@ -125,6 +148,15 @@ void check_norm(check *c)
     repeated(c, 2003, 66, 33);
     layer_norm(c, 999, 320, 0, 1, false, CHECK_LONG);
     layer_norm(c, 999, 31, 0, 1, true, CHECK_LONG);
+    narrow(c, 2, 144, 320, 32, 0);
+    narrow(c, 1, 2000, 640, 32, 3);
+    narrow(c, 3, 37, 1280, 32, 0);
+    narrow(c, 5, 7, 33, 3, 10);
+    narrow(c, 1, 9, 16, 1, 0);
+    narrow(c, 1, 257, 320, 0, 1);
+    narrow(c, 3, 31, 1280, 0, 0);
+    narrow(c, 1, 13, 7, 0, 0);
+    narrow(c, 1, 5, 2560, 0, 3);
     if (c->dtype == SC_F32)
         truth(c);
 }

@@ -90,6 +90,60 @@ static void by_hand(void **state)
     assert_int_equal(f->x.used, 0);
 }
 
+/* What a norm rounds for a layer is what the layer would have rounded. */
+static void normed(void **state)
+{
+    enum { ROWS = 5 };
+    static uint8_t codes[N * 3 * K];
+    static const sc_dtype wide = SC_F32;
+    float x[ROWS * K], n[ROWS * K], y[2][ROWS * N], scale[N], gamma[K], beta[K];
+    fixture *f = *state;
+    sc_param p = { .w = sc_tensor_make(codes, SC_F8, SC_DIMS(N, K)),
+                   .scale = sc_tensor_make(scale, SC_F32, SC_DIMS(N)) };
+    const sc_norm norm = { sc_tensor_make(gamma, SC_F32, SC_DIMS(K)),
+                           sc_tensor_make(beta, SC_F32, SC_DIMS(K)) };
+    sc_tensor in = sc_tensor_make(x, wide, SC_DIMS(ROWS, K)), mid = sc_tensor_make(n, wide, SC_DIMS(ROWS, K));
+
+    for (int i = 0; i < ROWS * K; i++)
+        x[i] = (float)(i * 37 % 101);
+    for (int i = 0; i < N * 3 * K; i++)
+        codes[i] = (uint8_t)(0x20 + i * 7 % 0x30);
+    for (int i = 0; i < K; i++) {
+        gamma[i] = 1 + 0.25f * (float)(i % 3);
+        beta[i] = (float)(i % 5) - 2;
+        scale[i] = 0.5f;
+    }
+    const sc_tensor made = sc_new_input(&f->x, &p, in);
+    assert_true(made.dtype == SC_F8 && made.scale);
+    sc_layer_norm_into(&f->x, made, in, &norm, 1e-5f);
+    sc_linear_into(&f->x, sc_tensor_make(y[0], wide, SC_DIMS(ROWS, N)), made, &p, NULL);
+    sc_layer_norm_into(&f->x, mid, in, &norm, 1e-5f);
+    sc_linear_into(&f->x, sc_tensor_make(y[1], wide, SC_DIMS(ROWS, N)), mid, &p, NULL);
+    assert_int_equal(sc_exec_wait(&f->x), 0);
+    assert_memory_equal(y[0], y[1], sizeof(y[0]));
+
+    /* A group norm's factor is a bound: larger, so that the codes are others. Theirs are off by 1/16 each. */
+    p.w = sc_tensor_make(codes, SC_F8, SC_DIMS(N, 3, 1, K));
+    in = sc_reshape(in, SC_DIMS(1, ROWS, 1, K));
+    mid = sc_reshape(mid, 4, in.dim);
+    const sc_tensor image = sc_new_input(&f->x, &p, in);
+    sc_group_norm_into(&f->x, image, in, &norm, 4, 1e-5f, true);
+    sc_conv2d_into(&f->x, sc_tensor_make(y[0], wide, SC_DIMS(1, ROWS, 1, N)), image, &p, NULL);
+    sc_group_norm_into(&f->x, mid, in, &norm, 4, 1e-5f, true);
+    sc_conv2d_into(&f->x, sc_tensor_make(y[1], wide, SC_DIMS(1, ROWS, 1, N)), mid, &p, NULL);
+    assert_int_equal(sc_exec_wait(&f->x), 0);
+    double most = 0, square = 0, error = 0;
+    for (int i = 0; i < ROWS * K; i++)
+        most = n[i] > most ? n[i] : most;
+    assert_true(*image.scale >= most / 448 && *image.scale <= 4 * most / 448);
+    for (int i = 0; i < ROWS * N; i++) {
+        square += (double)y[1][i] * y[1][i];
+        error += (double)(y[0][i] - y[1][i]) * (y[0][i] - y[1][i]);
+    }
+    assert_true(square > 0 && error < square / 256);
+    sc_pop(&f->x, (sc_mark){ 0 });
+}
+
 static void refused(void **state)
 {
     static uint8_t codes[32 * 32];
@@ -133,10 +187,13 @@ static void layers(void **state)
     } cases[] = {
         { "down_blocks.0.resnets.0.spatial_res_block.conv1", 320, 320, SC_F8 },
         { "mid_block.resnets.1.temporal_res_block.conv2", 1280, 1280, SC_F8 },
-        { "up_blocks.1.upsamplers.0.conv", 1280, 1280, SC_F8 },
-        { "up_blocks.3.attentions.2.transformer_blocks.0.attn1.to_out.0", 320, 320, SC_F8 },
+        { "up_blocks.3.attentions.2.transformer_blocks.0.attn1.to_q", 320, 320, SC_F8 },
         { "down_blocks.0.attentions.0.temporal_transformer_blocks.0.ff_in.net.0.proj", 2560, 320, SC_F8 },
-        { "down_blocks.0.attentions.0.proj_in", 320, 320, SC_F8 },
+        { "up_blocks.1.upsamplers.0.conv", 1280, 1280, SC_F16 },
+        { "decoder.up_blocks.1.upsamplers.0.conv", 512, 512, SC_F8 },
+        { "up_blocks.3.attentions.2.transformer_blocks.0.attn1.to_out.0", 320, 320, SC_F16 },
+        { "down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2", 320, 1280, SC_F16 },
+        { "down_blocks.0.attentions.0.proj_in", 320, 320, SC_F16 },
         { "down_blocks.0.attentions.0.proj_out", 320, 320, SC_F16 },
         { "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v", 320, 1024, SC_F16 },
         { "down_blocks.0.attentions.0.time_pos_embed.linear_1", 1280, 320, SC_F16 },
@@ -214,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(by_hand, setup, teardown),
+        cmocka_unit_test_setup_teardown(normed, setup, teardown),
         cmocka_unit_test_setup_teardown(refused, setup, teardown),
         cmocka_unit_test(layers),
         cmocka_unit_test_setup_teardown(loaded, setup, teardown),

@@ -60,7 +60,7 @@ static void assert_sound(const sc_tap_plan *p)
     assert_true(p->tile_w * p->stride <= 256 && (p->tile_h + p->reach - 1) * p->stride <= 256);
     assert_true(p->reach == 1 || p->reach == p->kh);
     assert_true(p->reach == 1 || p->tile_w % 8 == 0); /* rows of taps are whole blocks of shared memory */
-    assert_true(p->gated ? p->columns == 256 : p->columns == 128 || p->columns == 160);
+    assert_true(p->gated ? p->columns == (p->narrow ? 128 : 256) : p->columns == 128 || p->columns == 160);
     assert_true(p->a_slots >= 2 && p->a_slots <= SC_TAP_SLOTS);
     assert_true(p->b_slots >= 2 && p->b_slots <= SC_TAP_SLOTS);
     assert_true(sc_tap_a_bytes(p) % 1024 == 0 && sc_tap_b_bytes(p) % 1024 == 0 && bytes <= SC_TAP_SHARED);
@@ -101,6 +101,30 @@ static void published(void **state)
     assert_true(sc_plan_tap_linear(&p, &out, H200));
     assert_sound(&p);
     assert_true(p.adds && p.columns == 160);
+}
+
+/* E4M3 has twice the channels in a box, and goes nowhere else. */
+static void narrow(void **state)
+{
+    static const int64_t wide[] = { 320, 640, 1280 };
+    sc_tap_plan p;
+
+    (void)state;
+    for (int k = 0; k < SC_COUNT(wide); k++) {
+        sc_conv2d_args a = conv(25, 72 >> k, 128 >> k, wide[k], wide[k], 3, 3);
+        sc_linear_args l = layer(230400 >> 2 * k, wide[k], wide[k], SC_ACT_GEGLU, false);
+        a.x.dtype = a.w.dtype = l.x.dtype = l.w.dtype = SC_F8;
+        a.scale = at(SC_F32, SC_DIMS(wide[k]));
+        l.scale = at(SC_F32, SC_DIMS(2 * wide[k]));
+        assert_true(sc_plan_tap_conv(&p, &a, H200));
+        assert_sound(&p);
+        assert_true(p.narrow && sc_tap_depth(&p) == 128 && p.columns == (k ? 128 : 160));
+        assert_true(sc_plan_tap_linear(&p, &l, H200));
+        assert_sound(&p);
+        assert_true(p.narrow && p.gated);
+        a.upsample = true;
+        assert_false(sc_plan_tap_conv(&p, &a, H200));
+    }
 }
 
 /* All sizes: what is taken is sound; a picture that tiles do not fit stays with cuDNN. */
@@ -163,6 +187,10 @@ static void refused(void **state)
     a = good;
     a.x.dtype = a.w.dtype = SC_F8;
     assert_false(sc_plan_tap_conv(&p, &a, H200));
+    a.scale = at(SC_F32, SC_DIMS(320));
+    assert_true(sc_plan_tap_conv(&p, &a, H200) && p.narrow);
+    a.w.dtype = SC_BF16;
+    assert_false(sc_plan_tap_conv(&p, &a, H200));
     a = doubled(2, 24, 16, 64, 320);
     assert_true(sc_plan_tap_conv(&p, &a, H200));
     a.add = a.y;
@@ -175,7 +203,7 @@ static void refused(void **state)
     l.add.stride[0] = 0; /* one row, repeated */
     assert_false(sc_plan_tap_linear(&p, &l, H200));
     l = full;
-    l.add = SC_NONE; /* cuBLASLt's own ground */
+    l.add = l.b = SC_NONE; /* cuBLASLt's own ground */
     assert_false(sc_plan_tap_linear(&p, &l, H200));
     l = layer(1000, 640, 320, SC_ACT_NONE, true);
     assert_false(sc_plan_tap_linear(&p, &l, H200));
@@ -195,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published),
+        cmocka_unit_test(narrow),
         cmocka_unit_test(sizes),
         cmocka_unit_test(refused),
     };
