@@ -275,8 +275,8 @@ const sc_option sc_option_table[] = {
       .group = INPAINT,
       IN(inpaint),
       .choice = inpaints,
-      .help = "the network if --models has it, else the background extended (auto); one of both; or holes "
-              "stay black" },
+      .help = "the published network if --models has it, else the background extended and corrected by the "
+              "built-in one (auto); the background extended alone; the published network; or holes stay black" },
     { .name = "--inpaint-window",
       .type = SC_INT,
       .group = INPAINT,

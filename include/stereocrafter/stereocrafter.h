@@ -156,7 +156,7 @@ typedef struct sc_settings {
     int depth_steps;       /* denoising steps of the published depth network */
     double depth_guidance; /* 1 = one pass */
 
-    int inpaint;         /* 0 auto, 1 background extension, 2 published network, 3 none (holes stay black) */
+    int inpaint; /* 0 auto, 1 background extension alone, 2 published network, 3 none (holes stay black) */
     int inpaint_window;  /* frames of a chunk */
     int inpaint_overlap; /* frames carried over from the chunk before */
     int inpaint_tile;    /* longest side of a tile, pixels, a multiple of 64 */

@@ -22,9 +22,10 @@ typedef struct sc_filler sc_filler;
 /* Closes net with itself, or if it fails. */
 int sc_filler_open(sc_filler **f, const sc_context *c, sc_quick *net);
 void sc_filler_close(sc_filler **f);
-/* made[H,W,3] = filled[H,W,3], corrected as far as mask[H,W,1] says and with filled's bits where it is 0.
- * disp[H,W,1] in pixels of the right eye; screen: widths of disparity between the farthest point and the
- * screen. At most as large as the film. */
+/* made[H,W,3] = filled[H,W,3], corrected as far as mask[H,W,1] says and with filled's bits where it is 0,
+ * or where what lies behind the screen leaves holes along the left edge. disp[H,W,1] in pixels of the right
+ * eye; screen: widths of disparity between the farthest point and the screen. At most as large as the film.
+ */
 void sc_filler_run(sc_exec *x, const sc_filler *f, sc_tensor made, sc_tensor filled, sc_tensor mask,
                    sc_tensor disp, float screen);
 

@@ -5,9 +5,10 @@
 #include "../ops.h"
 #include "inpaint.h"
 
-/* LONGEST: side of the network's picture. It has seen holes of 3 to 16 pixels, which the default disparity's
- * are at this size; what it adds is the colour of what comes into view, its detail is the extension's. */
-enum { LONGEST = 640, MULTIPLE = 8 };
+/* Longest side of the network's picture. What it adds is the colour of what comes into view, the detail is
+ * the extension's: over rendered pairs of 1280x720 it gained 0.57 dB in holes at 480, 0.63 at 640 and 0.82 at
+ * 1280, and its time grows as the square. */
+enum { LONGEST = 480, LONGEST_LARGE = 1280, MULTIPLE = 8 };
 
 struct sc_filler {
     const sc_context *c;
@@ -19,6 +20,7 @@ struct sc_filler {
 int sc_filler_open(sc_filler **out, const sc_context *c, sc_quick *net)
 {
     static const float one = 1;
+    const int longest = c->x->dev->large ? LONGEST_LARGE : LONGEST;
     sc_filler *f = calloc(1, sizeof(*f));
     int ret;
 
@@ -28,7 +30,7 @@ int sc_filler_open(sc_filler **out, const sc_context *c, sc_quick *net)
     }
     f->c = c;
     f->net = net;
-    f->shrink = fmin(1, (double)LONGEST / SC_MAX(c->video->width, c->video->height));
+    f->shrink = fmin(1, (double)longest / SC_MAX(c->video->width, c->video->height));
     SC_TRY(sc_image_new(c->pools, &f->one, 1, 1, 1));
     sc_upload(c->x, f->one.t, &one);
     SC_TRY(sc_exec_wait(c->x));
@@ -85,5 +87,10 @@ void sc_filler_run(sc_exec *x, const sc_filler *f, sc_tensor made, sc_tensor fil
                                          .m2 = { 1, 0, 0, 0, 1, 0, 0, 0, 1 },
                                          .hi = 1 });
     sc_mix_into(x, &(sc_mix_args){ .y = made, .m = mask, .a = large, .b = filled });
+    /* Holes along the left edge come of what lies behind the screen. The network was trained with the screen
+     * at infinity, has seen none there, and makes them grey. */
+    const int64_t w = filled.dim[1], edge = SC_MIN((int64_t)ceilf(screen * (float)w), w);
+    if (edge)
+        sc_copy_into(x, sc_slice(made, 1, 0, edge), sc_slice(filled, 1, 0, edge));
     sc_pop(x, m);
 }

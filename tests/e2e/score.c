@@ -1,9 +1,9 @@
 /* score MADE TRUE [options]: how near one film is to another of the same size, as RGB of 8 bits.
  *   --made FILTER, --true FILTER   what a film goes through first, for example crop=iw/2:ih:iw/2:0
- *   --mask FILM                    grey, above 127 where a pixel does not count for `seen`
+ *   --mask FILM                    grey, above 127 where a pixel counts for `hole` and not for `seen`
  *   --frames N                     only the first N
- * Prints "frames=N psnr=DB [seen=DB] ssim=S": PSNR of all pixels, of those outside the mask, and SSIM of
- * luma.
+ * Prints "frames=N psnr=DB [seen=DB hole=DB] ssim=S": PSNR of all pixels, of those outside and inside the
+ * mask, and SSIM of luma.
  */
 #include <math.h>
 #include <stdio.h>
@@ -144,7 +144,8 @@ int main(int argc, char **argv)
     SC_TRY(s.frames ? 0 : -1);
     printf("frames=%d psnr=%.2f", s.frames, decibel(s.error, s.values));
     if (mask)
-        printf(" seen=%.2f", decibel(s.error_seen, s.values_seen));
+        printf(" seen=%.2f hole=%.2f", decibel(s.error_seen, s.values_seen),
+               decibel(s.error - s.error_seen, s.values - s.values_seen));
     printf(" ssim=%.4f\n", s.windows > 0 ? s.ssim / s.windows : 1);
 fail:
     if (ret < 0)

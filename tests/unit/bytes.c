@@ -79,11 +79,9 @@ static void count(int layout, int parts)
     static const int lengths[] = { 1, 4, 7 };
     const sc_builtin *depth = sc_builtin_find("depth", false), *fill = sc_builtin_find("fill", false);
     /* corners of the depth network's coordinates, disparity of the screen, the splat's one; of the network
-     * for holes, if the layout shows what it makes, the corners too, and what the disparity is counted from
-     */
-    const bool fills = fill && parts;
-    const int64_t constants = (8 + 1 + 1 + (fills ? 8 + 1 : 0)) * (int64_t)sizeof(float);
-    const int64_t loaded = weights(depth) + (fills ? weights(fill) : 0) + constants;
+     * for holes the corners too, and another one */
+    const int64_t constants = (8 + 1 + 1 + (fill ? 8 + 1 : 0)) * (int64_t)sizeof(float);
+    const int64_t loaded = weights(depth) + (fill ? weights(fill) : 0) + constants;
     /* of each frame a thumbnail that tells cuts and the range of its depth; of the first five of the film the
      * means over 32 cells of every row and column, that tell black bars */
     const int64_t each = (64 * 36 * 3 + 2) * (int64_t)sizeof(float),

@@ -199,6 +199,17 @@ static void test_no_hole_no_change(void **state)
     drop(&f);
 }
 
+/* What lies behind the screen leaves holes along the left edge, up to this wide: 1 % of the width. */
+static void test_left_edge_stays_extended(void **state)
+{
+    const look k = { 30, 1301, { 0, 0, 1301, 30 }, 0, 11 };
+    films f = make(&k);
+
+    (void)state;
+    assert_memory_equal(f.with, f.without, (size_t)FRAMES * k.h * k.w * 3 * sizeof(float));
+    drop(&f);
+}
+
 /* The hole's mask, and disparity in widths from the farthest point on. */
 static void describe(const look *k, const float *disp, float *hole, float *widths)
 {
@@ -254,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_holes_alone),
         cmocka_unit_test(test_no_hole_no_change),
+        cmocka_unit_test(test_left_edge_stays_extended),
         cmocka_unit_test(test_what_the_network_sees),
     };
 
