@@ -10,7 +10,9 @@
 #include "comfort.h"
 #include "kept.h"
 #include "memory.h"
+#include "outputs.h"
 #include "pager.h"
+#include "resume.h"
 #include "stages/score.h"
 #include "stats.h"
 #include "stages/parity.h"
@@ -34,10 +36,13 @@ struct sc_converter {
     sc_gauge gauge;
     sc_score score;
     sc_edit edit;
-    sc_stage *chain;                             /* the last stage */
-    sc_writer *writer[SC_MAX_OUTPUTS], *sidecar; /* NULL where nothing is written */
-    int writers;
-    int64_t frames; /* that have left the chain */
+    sc_stage *chain;                                 /* the last stage */
+    sc_writer *writer[SC_MAX_OUTPUTS + 1], *sidecar; /* the sidecar's is the last, or NULL */
+    int writers;                                     /* of films */
+    int64_t frames;                                  /* of the film that are made */
+    bool segmented;
+    char key[33]; /* of the segments */
+    sc_seams seams;
 
     sc_progress progress; /* under progress_lock: the compute thread fills in shares, the writer's the rest */
     double began, reported, encode_seconds;
@@ -66,11 +71,13 @@ static void frame_written(void *opaque, int64_t frames, int64_t pts)
     p = c->progress;
     p.fps = step > 0 ? (double)(frames - p.frame) / step : 0;
     /* The rate of the last moments jumps; one smoothed over some seconds can be read. */
-    p.fps = p.frame ? p.fps + (c->progress.fps - p.fps) * 0.8 : p.fps;
+    p.fps = p.frame > p.before ? p.fps + (c->progress.fps - p.fps) * 0.8 : p.fps;
     p.frame = frames;
     p.frames = c->ctx.video->frames;
     p.seconds = now - c->began;
-    p.eta = p.frames >= frames && frames ? p.seconds / (double)frames * (double)(p.frames - frames) : -1;
+    p.eta = p.frames >= frames && frames > p.before
+                ? p.seconds / (double)(frames - p.before) * (double)(p.frames - frames)
+                : -1;
     p.out_time_us = av_rescale_q(pts, c->ctx.video->time_base, AV_TIME_BASE_Q);
     p.out_bytes = c->writers ? sc_writer_bytes(c->writer[0]) : 0;
     c->progress = p;
@@ -113,59 +120,6 @@ static void update_shares(sc_converter *c)
     pthread_mutex_unlock(&c->progress_lock);
 }
 
-/* Nothing is encoded. */
-static bool discards(const sc_settings *s)
-{
-    return s->output[0].format == SC_FORMAT_NULL;
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat s, t;
-
-    return a && b &&
-           (!strcmp(a, b) || (!stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino));
-}
-
-static int check_settings(const sc_converter *c)
-{
-    const sc_settings *s = &c->set;
-    struct {
-        const char *name, *path;
-    } file[SC_MAX_OUTPUTS + 6] = { { "input", s->input },
-                                   { "--depth", s->depth_file },
-                                   { "--shots", s->shots } };
-    int n = 3; /* from here on written to */
-
-    if (s->outputs < 1 || s->outputs > SC_MAX_OUTPUTS)
-        return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%d outputs, not 1 to %d", s->outputs,
-                       SC_MAX_OUTPUTS);
-    if (s->depth_range == SC_RANGE_FILM && !s->depth_file && !s->reconstruct && sc_is_pipe(s->input))
-        return sc_fail(&c->log, SC_ERR_USAGE, "convert",
-                       "--depth-range film: the film is read twice, which standard input cannot be");
-    for (int i = 1; i < s->outputs; i++)
-        if ((s->output[i].format == SC_FORMAT_NULL) != discards(s))
-            return sc_fail(&c->log, SC_ERR_USAGE, "convert", "-f: null is for all outputs or for none");
-    for (int i = 0; i < s->outputs && !discards(s); i++, n++) {
-        file[n].name = "output";
-        file[n].path = s->output[i].path;
-        if (!s->input || !file[n].path)
-            return sc_fail(&c->log, SC_ERR_USAGE, "convert", "an input and an output file are needed");
-    }
-    file[n].name = "--export-depth";
-    file[n++].path = s->export_depth;
-    file[n].name = "--stats";
-    file[n++].path = s->stats;
-    file[n].name = "--analyze";
-    file[n++].path = s->analyze;
-    for (int i = 3; i < n; i++)
-        for (int k = 0; k < i; k++)
-            if (same_file(file[i].path, file[k].path) && !(k < 3 && sc_is_pipe(file[i].path)))
-                return sc_fail(&c->log, SC_ERR_USAGE, "convert", "%s: %s and %s are the same file",
-                               file[i].path, file[k].name, file[i].name);
-    return 0;
-}
-
 static int open_device(sc_converter *c)
 {
     sc_device_options o = { .name = sc_device_choose(c->set.device),
@@ -188,79 +142,60 @@ fail:
     return ret;
 }
 
-static int open_sidecar(sc_converter *c)
-{
-    const sc_video_info *v = c->ctx.video;
-    const sc_writer_options o = { .path = c->set.export_depth,
-                                  .container = sc_is_pipe(c->set.export_depth) ? "nut" : NULL,
-                                  .overwrite = c->set.overwrite,
-                                  .width = v->width,
-                                  .height = v->height,
-                                  .sar = v->sar,
-                                  .video = v,
-                                  .codec_video = "ffv1",
-                                  .pix_fmt = "gray16le",
-                                  .crf = -1,
-                                  .end = -1,
-                                  .threads = c->set.threads,
-                                  .layout = SC_LAYOUT_LEFT };
-
-    return o.path && !c->set.dry_run ? sc_writer_open(&c->sidecar, &o, &c->log) : 0;
-}
-
-static sc_writer_options output_options(sc_converter *c, int i)
+/* Says what output i will be. */
+static int plan_output(sc_converter *c, int i, enum AVPixelFormat *format)
 {
     const sc_settings *s = &c->set;
-    const sc_output *out = &s->output[i];
-    static const char *const containers[] = { [SC_FORMAT_NUT] = "nut",
-                                              [SC_FORMAT_MATROSKA] = "matroska",
-                                              [SC_FORMAT_MPEGTS] = "mpegts",
-                                              [SC_FORMAT_Y4M] = "yuv4mpegpipe" };
-    /* What is discarded has the format that a file would have. */
-    sc_writer_options o = { .path = discards(s) ? "null.mkv" : out->path,
-                            .container = containers[out->format],
-                            .overwrite = s->overwrite,
-                            .video = c->ctx.video,
-                            .from = sc_reader_format(c->reader),
-                            .codec_video = out->codec_video,
-                            .codec_audio = out->codec_audio,
-                            .preset = out->preset,
-                            .pix_fmt = out->pix_fmt,
-                            .crf = out->crf,
-                            .start = s->start,
-                            .end = s->duration >= 0 ? s->start + s->duration : s->end,
-                            .threads = s->threads,
-                            .layout = out->layout,
-                            .stereo_tags = out->stereo_tags,
-                            .made = s->synthetic_view,
-                            .fov = out->fov,
-                            .written = i ? NULL : frame_written,
-                            .opaque = c };
-
-    const sc_video_info shown = sc_shown(s, c->ctx.video);
-    sc_layout_size(out, &shown, &o.width, &o.height, &o.sar);
-    return o;
-}
-
-/* Says what output i will be, and opens its writer unless nothing is to be written. */
-static int open_output(sc_converter *c, int i, enum AVPixelFormat *format)
-{
-    const sc_settings *s = &c->set;
-    const sc_writer_options o = output_options(c, i);
+    const sc_writer_options o = sc_output_options(s, i, c->ctx.video, sc_reader_format(c->reader));
     char codec[32];
     int ret;
 
     SC_TRY(sc_writer_plan(&o, format, codec, &c->log));
-    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s", discards(s) ? "nothing is written" : o.path,
-           o.width, o.height, codec, av_get_pix_fmt_name(*format));
+    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s",
+           sc_outputs_discarded(s) ? "nothing is written" : o.path, o.width, o.height, codec,
+           av_get_pix_fmt_name(*format));
     if (!i)
         memcpy(c->codec, codec, sizeof(codec));
+    /* YUV4MPEG's muxer is handed bare pictures by their address. */
+    c->segmented &= strcmp(codec, "wrapped_avframe") != 0;
     sc_writer_log_streams(&o, s->dry_run ? SC_LOG_INFO : SC_LOG_DEBUG, &c->log);
-    if (s->dry_run || discards(s))
-        return 0;
-    SC_TRY(sc_writer_open(&c->writer[i], &o, &c->log));
-    c->writers = i + 1;
     return 0;
+fail:
+    return ret;
+}
+
+static int open_writer(sc_converter *c, sc_writer **w, sc_writer_options o)
+{
+    o.room.cancelled = &c->cancelled;
+    o.key = c->segmented ? c->key : NULL;
+    return sc_writer_open(w, &o, &c->log);
+}
+
+static void close_writers(sc_converter *c)
+{
+    for (int i = 0; i < SC_COUNT(c->writer); i++)
+        sc_writer_close(&c->writer[i]);
+    c->sidecar = NULL;
+    c->writers = 0;
+}
+
+static int open_writers(sc_converter *c)
+{
+    const sc_settings *s = &c->set;
+    int ret;
+
+    SC_TRY(sc_resume_key(c->key, &c->ctx, c->dev->large));
+    for (int i = 0; i < s->outputs && !sc_outputs_discarded(s); i++) {
+        sc_writer_options o = sc_output_options(s, i, c->ctx.video, sc_reader_format(c->reader));
+
+        o.written = i ? NULL : frame_written;
+        o.opaque = c;
+        SC_TRY(open_writer(c, &c->writer[i], o));
+        c->writers = i + 1;
+    }
+    if (s->export_depth)
+        SC_TRY(open_writer(c, &c->writer[c->writers], sc_sidecar_options(s, c->ctx.video)));
+    c->sidecar = c->writer[c->writers];
 fail:
     return ret;
 }
@@ -273,12 +208,46 @@ static void close_chain(sc_converter *c)
     sc_pager_close(&c->ctx.pager);
 }
 
+/* All writers, the sidecar's too. */
+static int writers_of(const sc_converter *c)
+{
+    return c->writers + (c->sidecar != NULL);
+}
+
+/* What an earlier run has left is not made again: the chain begins with the shot that was under way. */
+static int find_beginning(sc_converter *c)
+{
+    sc_seams *s = &c->seams;
+    int ret = 0;
+
+    if (!c->segmented)
+        return 0;
+    SC_TRY(sc_resume_find(s, c->ctx.gauge, c->writer, writers_of(c), &c->set, &c->log));
+    c->frames = c->progress.before = s->from.frame;
+    c->ctx.stretch = (sc_stretch){ .first = s->from.shot.frame, .bars = s->from.bars };
+    for (int i = 0; i < writers_of(c); i++)
+        sc_writer_begin_at(c->writer[i], s->from.frame);
+    if (s->from.frame)
+        sc_log(&c->log, SC_LOG_INFO, "convert", "%s: going on after %lld frames that are there",
+               c->set.output[0].path, (long long)s->from.frame);
+    if (s->from.frame && !s->complete)
+        SC_TRY(sc_reader_skip(c->reader, &s->from.shot));
+fail:
+    return ret;
+}
+
 /* By the context's plan. */
 static int open_planned(sc_converter *c, const enum AVPixelFormat *format)
 {
     size_t arena = 0;
     int ret;
 
+    if (!c->set.dry_run) {
+        SC_TRY(open_writers(c));
+        SC_TRY(find_beginning(c));
+    }
+    if (c->seams.complete)
+        return 0;
     if (c->ctx.plan.ring)
         SC_TRY(sc_pager_open(&c->ctx.pager, c->dev, c->ctx.plan.ring));
     SC_TRY(sc_chain_open(&c->chain, &c->ctx, c->reader, format));
@@ -317,6 +286,7 @@ static int open_chain(sc_converter *c, const enum AVPixelFormat *format)
         if ((ret = open_planned(c, format)) != -ENOMEM || !bytes)
             break;
         close_chain(c);
+        close_writers(c);
         budget = (size_t)bytes / 4 * 3;
         sc_log(&c->log, SC_LOG_WARNING, "memory", "%s is out of memory: a smaller plan is tried",
                c->dev->name);
@@ -327,36 +297,51 @@ fail:
     return ret;
 }
 
+static sc_reader_options source_options(const sc_settings *s)
+{
+    return (sc_reader_options){ .path = s->input,
+                                .start = s->start,
+                                .end = s->end,
+                                .duration = s->duration,
+                                .frames = s->frames,
+                                .threads = s->threads };
+}
+
+static int open_source(sc_converter *c)
+{
+    sc_reader_options o = source_options(&c->set);
+    const sc_video_info *v;
+    int ret;
+
+    o.device = c->set.hwaccel ? NULL : sc_device_choose(c->set.device);
+    SC_TRY(sc_reader_open(&c->reader, &o, &c->log));
+    v = sc_reader_info(c->reader);
+    c->ctx = (sc_context){ .set = &c->set, .log = &c->log, .x = &c->exec, .video = v };
+    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s, %.3f s", c->set.input, v->width, v->height,
+           v->codec, av_get_pix_fmt_name(v->format), v->duration);
+fail:
+    return ret;
+}
+
 static int open_all(sc_converter *c)
 {
     const sc_settings *s = &c->set;
-    const sc_reader_options in = { .path = s->input,
-                                   .start = s->start,
-                                   .end = s->end,
-                                   .duration = s->duration,
-                                   .frames = s->frames,
-                                   .threads = s->threads,
-                                   .device = s->hwaccel ? NULL : sc_device_choose(s->device) };
-    const sc_video_info *v;
     enum AVPixelFormat format[SC_MAX_OUTPUTS];
     int ret;
 
-    SC_TRY(check_settings(c));
-    SC_TRY(sc_reader_open(&c->reader, &in, &c->log));
-    v = sc_reader_info(c->reader);
-    c->ctx = (sc_context){ .set = s, .log = &c->log, .x = &c->exec, .video = v };
-    sc_log(&c->log, SC_LOG_INFO, "convert", "%s: %dx%d %s %s, %.3f s", s->input, v->width, v->height,
-           v->codec, av_get_pix_fmt_name(v->format), v->duration);
+    SC_TRY(sc_outputs_check(s, &c->log));
+    SC_TRY(open_source(c));
     if (s->max_disparity < 0)
-        c->set.max_disparity = -100 * s->max_disparity / v->width;
+        c->set.max_disparity = -100 * s->max_disparity / c->ctx.video->width;
     if (s->shots)
-        SC_TRY(sc_edit_read(&c->edit, s, v, &c->log));
+        SC_TRY(sc_edit_read(&c->edit, s, c->ctx.video, &c->log));
     c->ctx.edit = s->shots ? &c->edit : NULL;
     if (s->noise || s->dump)
         SC_TRY(sc_parity_open(&c->parity, s->noise, s->dump, &c->log));
     c->ctx.parity = c->parity;
+    c->segmented = sc_resume_possible(s);
     for (int i = 0; i < s->outputs; i++)
-        SC_TRY(open_output(c, i, &format[i]));
+        SC_TRY(plan_output(c, i, &format[i]));
     if (!s->reconstruct)
         sc_comfort_plan(s, &c->log);
     SC_TRY(open_device(c));
@@ -367,11 +352,7 @@ static int open_all(sc_converter *c)
         c->ctx.gauge = &c->gauge;
     if (!s->reconstruct)
         SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
-    if (!s->cache)
-        SC_TRY(open_sidecar(c));
     SC_TRY(open_chain(c, format));
-    if (s->cache)
-        SC_TRY(open_sidecar(c));
     return 0;
 fail:
     return ret;
@@ -407,8 +388,13 @@ fail:
 /* Hands a frame to every writer. */
 static int send_frame(sc_converter *c, sc_frame *f)
 {
+    const bool seam = c->segmented && sc_seams_pass(&c->seams, f, c->set.segment_frames);
     int ret = 0;
 
+    if (c->segmented && c->seams.next.frame < c->frames)
+        return 0; /* the chain begins with a shot, in whose midst a segment may begin */
+    if (seam)
+        SC_TRY(sc_seams_split(&c->seams, c->ctx.gauge, false, c->writer, writers_of(c)));
     if (c->sidecar) {
         ret = sc_writer_send(c->sidecar, f->sidecar);
         f->sidecar = NULL;
@@ -417,6 +403,8 @@ static int send_frame(sc_converter *c, sc_frame *f)
         ret = sc_writer_send(c->writer[i], f->stereo[i]);
         f->stereo[i] = NULL;
     }
+    c->frames++;
+fail:
     return ret;
 }
 
@@ -427,12 +415,11 @@ static int run_chain(sc_converter *c)
 
     c->began = c->reported = sc_now();
     c->progress.loaded = c->exec.stats.bytes_up;
-    SC_TRY(sc_reader_start(c->reader, c->writer, c->writers));
+    SC_TRY(sc_reader_start(c->reader, c->writer, c->segmented ? 0 : c->writers));
     while (!(ret = sc_stage_next(c->chain, &f))) {
         const double begin = sc_now();
         const int64_t pts = f.pts;
 
-        c->frames++;
         SC_TRY(send_frame(c, &f));
         if (!c->writers)
             frame_written(c, c->frames, pts);
@@ -443,6 +430,8 @@ static int run_chain(sc_converter *c)
     if (ret == SC_EOF && !c->frames)
         ret = sc_fail(&c->log, SC_ERR_NOT_VIDEO, "convert", "%s: no frame could be decoded%s", c->set.input,
                       c->set.start > 0 ? " after -ss" : "");
+    else if (ret == SC_EOF && c->segmented && !atomic_load(&c->cancelled))
+        SC_TRY(sc_seams_split(&c->seams, c->ctx.gauge, true, c->writer, writers_of(c)));
 fail:
     sc_frame_clear(&f);
     if (atomic_load(&c->cancelled) && (ret == SC_EOF || ret >= 0))
@@ -450,20 +439,40 @@ fail:
     return ret == SC_EOF ? 0 : ret;
 }
 
+/* The source is read once more, for what is not its picture. Whatever is to be said of it was said before. */
+static int join(sc_converter *c, sc_writer *w)
+{
+    const sc_reader_options o = source_options(&c->set);
+    const sc_logger quiet = { .write = c->log.write, .opaque = c->log.opaque, .level = SC_LOG_ERROR };
+    sc_reader *others = NULL;
+    int ret = 0;
+
+    if (w != c->sidecar)
+        SC_TRY(sc_reader_open(&others, &o, &quiet));
+    SC_TRY(sc_writer_join(w, others));
+fail:
+    sc_reader_close(&others);
+    return ret;
+}
+
 /* A disk that is full may show only at the end, and then no file must get its name: first all are completed,
  * then all are named. */
 static int finish(sc_converter *c, int status)
 {
-    sc_writer *all[SC_MAX_OUTPUTS + 1] = { c->sidecar };
+    const int n = writers_of(c);
     int late;
 
-    memcpy(all + 1, c->writer, sizeof(c->writer));
-    for (int i = 0; i < SC_COUNT(all); i++)
-        if (all[i] && (late = sc_writer_finish(all[i], status)) < 0 && status >= 0)
+    for (int i = 0; i < n; i++)
+        if ((late = sc_writer_finish(c->writer[i], status)) < 0 && status >= 0)
             status = late;
-    for (int i = 0; i < SC_COUNT(all) && (status >= 0 || status == SC_ERR_CANCELLED); i++)
-        if (all[i] && (late = sc_writer_keep(all[i])) < 0 && status >= 0)
+    for (int i = 0; i < n && c->segmented && status >= 0; i++)
+        status = join(c, c->writer[i]);
+    for (int i = 0; i < n && (status >= 0 || status == SC_ERR_CANCELLED); i++)
+        if ((late = sc_writer_keep(c->writer[i])) < 0 && status >= 0)
             status = late;
+    if (status == SC_ERR_CANCELLED && c->seams.from.frame)
+        sc_log(&c->log, SC_LOG_WARNING, "convert", "%s: %lld frames are done; the same command goes on",
+               c->set.output[0].path, (long long)c->seams.from.frame);
     return status;
 }
 
@@ -474,18 +483,20 @@ int sc_run(sc_converter *c)
 
     if (c->set.dry_run)
         return 0;
-    ret = run_chain(c);
+    ret = c->chain ? run_chain(c) : 0;
     begin = sc_now();
     ret = finish(c, ret);
     if (!c->frames)
         return ret;
     c->encode_seconds += sc_now() - begin;
-    update_shares(c);
+    if (c->chain)
+        update_shares(c);
     c->progress.frame = c->frames;
     c->progress.out_bytes = c->writers ? sc_writer_bytes(c->writer[0]) : 0;
-    c->progress.seconds = sc_now() - c->began;
-    if (ret >= 0)
-        sc_stats_log(&c->progress, c->dev, discards(&c->set) ? NULL : c->codec, c->encode_seconds, &c->log);
+    c->progress.seconds = c->chain ? sc_now() - c->began : 0;
+    if (ret >= 0 && c->chain)
+        sc_stats_log(&c->progress, c->dev, sc_outputs_discarded(&c->set) ? NULL : c->codec, c->encode_seconds,
+                     &c->log);
     if (ret >= 0 && c->set.reconstruct)
         sc_stats_log_score(&c->score, &c->log);
     if (ret >= 0 && c->set.stats)
@@ -515,9 +526,7 @@ void sc_close(sc_converter **cp)
         sc_exec_wait(&c->exec);
     close_chain(c);
     sc_reader_close(&c->reader); /* before the writer: its thread hands packets over */
-    for (int i = 0; i < c->writers; i++)
-        sc_writer_close(&c->writer[i]);
-    sc_writer_close(&c->sidecar);
+    close_writers(c);
     sc_pools_close(&c->pools);
     sc_exec_close(&c->exec);
     sc_gauge_clear(&c->gauge);

@@ -8,24 +8,21 @@
 #include "fidelity.h"
 #include "nets/builtin.h"
 #include "stages/edit.h"
-#include "stages/models.h"
 
-enum { TEXT = 3 * SC_MODELS_PATH };
-
-static void add(char text[TEXT], const char *fmt, ...) SC_PRINTF(2, 3);
-static void add(char text[TEXT], const char *fmt, ...)
+static void add(char text[SC_KEPT_TEXT], const char *fmt, ...) SC_PRINTF(2, 3);
+static void add(char text[SC_KEPT_TEXT], const char *fmt, ...)
 {
     const size_t n = strlen(text);
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text + n, TEXT - n, fmt, ap);
+    vsnprintf(text + n, SC_KEPT_TEXT - n, fmt, ap);
     va_end(ap);
 }
 
 /* A network that was replaced shows in sizes and times of its folder's files, in whatever order they are
  * read. */
-static void add_folder(char text[TEXT], const char *folder)
+static void add_folder(char text[SC_KEPT_TEXT], const char *folder)
 {
     DIR *dir = opendir(folder);
     const struct dirent *e;
@@ -45,13 +42,13 @@ static void add_folder(char text[TEXT], const char *folder)
     add(text, " %s %llx", folder, (unsigned long long)sum);
 }
 
-static void add_precision(char text[TEXT], const sc_context *c, sc_net net)
+static void add_precision(char text[SC_KEPT_TEXT], const sc_context *c, sc_net net)
 {
     add(text, " %s %s", sc_dtype_name(c->precision.net[net].weight),
         sc_dtype_name(c->precision.net[net].act));
 }
 
-static void add_published(char text[TEXT], const sc_context *c, const sc_model_files *files)
+static void add_published(char text[SC_KEPT_TEXT], const sc_context *c, const sc_model_files *files)
 {
     const sc_settings *s = c->set;
     const sc_plan *p = &c->plan;
@@ -66,7 +63,7 @@ static void add_published(char text[TEXT], const sc_context *c, const sc_model_f
         s->depth_steps, s->depth_guidance, (long long)s->seed, s->noise ? s->noise : "");
 }
 
-static void add_builtin(char text[TEXT], const sc_context *c, bool large)
+static void add_builtin(char text[SC_KEPT_TEXT], const sc_context *c, bool large)
 {
     const sc_builtin *depth = sc_builtin_find("depth", large);
     char digest[33];
@@ -77,7 +74,7 @@ static void add_builtin(char text[TEXT], const sc_context *c, bool large)
 }
 
 /* Where shots begin, and which part of the picture is looked at. */
-static void add_edit(char text[TEXT], const sc_edit *e)
+static void add_edit(char text[SC_KEPT_TEXT], const sc_edit *e)
 {
     char digest[33] = "", line[256];
 
@@ -90,11 +87,11 @@ static void add_edit(char text[TEXT], const sc_edit *e)
     add(text, " %s", digest);
 }
 
-int sc_kept_depth(char path[SC_CACHE_PATH], const sc_context *c, bool large)
+void sc_kept_describe(char text[SC_KEPT_TEXT], const sc_context *c, bool large)
 {
-    char text[TEXT] = "";
     sc_model_files files;
 
+    *text = 0;
     add(text, "%d %d %d", c->set->depth_range, sc_fidelity_of(c->set)->shots, c->precision.tf32);
     if (c->models && !sc_models_depth(&files, c->models))
         add_published(text, c, &files);
@@ -102,5 +99,12 @@ int sc_kept_depth(char path[SC_CACHE_PATH], const sc_context *c, bool large)
         add_builtin(text, c, large);
     if (c->edit)
         add_edit(text, c->edit);
+}
+
+int sc_kept_depth(char path[SC_CACHE_PATH], const sc_context *c, bool large)
+{
+    char text[SC_KEPT_TEXT];
+
+    sc_kept_describe(text, c, large);
     return sc_cache_depth(path, c->set, text, c->log);
 }

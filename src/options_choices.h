@@ -47,6 +47,7 @@ static const char *const formats[] = {
     [SC_FORMAT_MATROSKA] = "matroska", [SC_FORMAT_MPEGTS] = "mpegts", [SC_FORMAT_Y4M] = "yuv4mpegpipe",
     [SC_FORMAT_Y4M + 1] = NULL,
 };
+static const char *const fulls[] = { "pause", "fail", NULL };
 static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 
 #endif

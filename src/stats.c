@@ -13,7 +13,7 @@ static const double LIMIT = 0.1;
 void sc_stats_log(const sc_progress *p, const sc_device *dev, const char *encoder, double waited,
                   const sc_logger *log)
 {
-    const double n = (double)p->frame, share = waited / SC_MAX(p->seconds, 1e-9);
+    const double n = (double)(p->frame - p->before), share = waited / SC_MAX(p->seconds, 1e-9);
     char limit[128];
     int most = 0;
 
@@ -25,8 +25,8 @@ void sc_stats_log(const sc_progress *p, const sc_device *dev, const char *encode
                  100 * share);
     else
         snprintf(limit, sizeof(limit), "most of the time went to %s", p->stage_name[most]);
-    sc_log(log, SC_LOG_INFO, "convert", "%lld frames in %.2f s, %.2f a second; %s", (long long)p->frame,
-           p->seconds, n / p->seconds, limit);
+    sc_log(log, SC_LOG_INFO, "convert", "%lld frames in %.2f s, %.2f a second; %s",
+           (long long)(p->frame - p->before), p->seconds, n / p->seconds, limit);
     sc_log(log, dev->large ? SC_LOG_INFO : SC_LOG_DEBUG, "device",
            "bytes over the bus: %lld of weights and constants; a frame %.0f of pixels up, %.0f down, %.0f of "
            "numbers",
@@ -104,7 +104,7 @@ int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progre
     cJSON_AddStringToObject(source, "codec", v->codec);
     cJSON_AddNumberToObject(json, "frames", (double)p->frame);
     cJSON_AddNumberToObject(json, "seconds", p->seconds);
-    cJSON_AddNumberToObject(json, "fps", p->seconds > 0 ? (double)p->frame / p->seconds : 0);
+    cJSON_AddNumberToObject(json, "fps", p->seconds > 0 ? (double)(p->frame - p->before) / p->seconds : 0);
     cJSON_AddNumberToObject(json, "bytes", (double)p->out_bytes);
     shares = cJSON_AddObjectToObject(json, "share");
     for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)

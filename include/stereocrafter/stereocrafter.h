@@ -81,6 +81,7 @@ typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_
 
 typedef struct sc_progress {
     int64_t frame, frames;      /* written so far; in all, 0 when not known */
+    int64_t before;             /* of them written by an earlier run */
     double seconds, fps;        /* since the first frame; over the last seconds */
     double eta;                 /* seconds left, negative when not known */
     int64_t out_time_us;        /* timestamp of the last frame written, microseconds */
@@ -125,6 +126,9 @@ typedef struct sc_settings {
     int outputs;                      /* how many of them, at least 1 */
     int overwrite;                    /* sc_overwrite */
     int dry_run;                      /* sc_run() logs the plan and converts nothing */
+    int resume;         /* 1: what is done of a file is kept, and gone on with by the same settings */
+    int segment_frames; /* after about so many */
+    int on_full;        /* 0: a full disk is waited for; 1: it fails */
 
     int reconstruct; /* 1: nothing is made stereo; the film passes `vae` and is compared with what it was */
     const char *vae; /* NULL, or the file or folder of a VAE: the causal 3-D one, or SVD's */

@@ -73,6 +73,22 @@ static int check_end(depth_file *s)
     return SC_EOF;
 }
 
+/* Over what an earlier run has used. */
+static int skip(depth_file *s, int64_t frames)
+{
+    AVFrame *picture;
+    int ret = 0;
+
+    for (; s->frames < frames; s->frames++) {
+        if ((ret = sc_reader_next(s->reader, &picture)) == SC_EOF)
+            return too_short(s);
+        SC_TRY(ret);
+        av_frame_free(&picture);
+    }
+fail:
+    return ret;
+}
+
 static int depth_file_next(sc_stage *stage, sc_frame *out)
 {
     depth_file *s = (depth_file *)stage;
@@ -81,8 +97,9 @@ static int depth_file_next(sc_stage *stage, sc_frame *out)
     int ret;
 
     if ((ret = sc_stage_next(stage->from, out)) == SC_EOF)
-        return check_end(s);
+        return c->stretch.end ? SC_EOF : check_end(s);
     SC_TRY(ret);
+    SC_TRY(skip(s, c->stretch.first));
     if ((ret = sc_reader_next(s->reader, &picture)) == SC_EOF)
         ret = too_short(s);
     SC_TRY(ret);

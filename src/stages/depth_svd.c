@@ -104,7 +104,7 @@ static void encode(sc_exec *x, const svd *s, sc_tensor token, sc_tensor picture,
     sc_clip_embed(x, token, s->clip, small);
     sc_colour_into(x, &(sc_colour_args){
                           .y = small, .a = small, .m1 = { 2, 0, 0, 0, 2, 0, 0, 0, 2 }, .t = { -1, -1, -1 } });
-    sc_noise(x, sc_index(noise, 0), s->c, SC_NOISE_DEPTH_IMAGE, n);
+    sc_noise(x, sc_index(noise, 0), s->c, SC_NOISE_DEPTH_IMAGE, s->c->stretch.first + n);
     sc_axpby_into(x, small, 1, small, augment, noise, SC_ACT_NONE);
     x->act = s->c->precision.net[SC_NET_VAE_ENCODER].act;
     sc_vae_encode(x, picture, s->vae, small);

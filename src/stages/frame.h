@@ -35,6 +35,7 @@ typedef struct sc_frame {            /* zeroed, then filled in as it goes down t
     float convergence;               /* of its shot: the disparity 0..1 in the screen plane */
     int64_t pts, duration;           /* in the source stream's time base */
     unsigned flags;
+    uint32_t check; /* sc_picture_check() of src, in the first frame of a shot */
 } sc_frame;
 
 /* Pools of images, one for each size; device memory comes back to its pool with the last reference. */

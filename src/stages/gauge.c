@@ -18,6 +18,7 @@ typedef struct gauge {
     const sc_context *c;
     int64_t frames; /* so far */
     int shot;       /* 1 for the first; 0 before it */
+    int before;     /* shots of which an earlier run has told */
 } gauge;
 
 typedef struct reading {
@@ -54,14 +55,9 @@ static void read_frame(sc_exec *x, reading *r, const sc_frame *f)
     sc_pop(x, m);
 }
 
-/* The stage's shot in the table; another stage may have begun it. */
-static sc_gauge_shot *find_shot(gauge *g, const sc_frame *f)
+sc_gauge_shot *sc_gauge_add(sc_gauge *all)
 {
-    sc_gauge *all = g->c->gauge;
-
-    if (!(f->flags & SC_FRAME_CUT) && g->shot)
-        return &all->shot[g->shot - 1];
-    if (g->shot == all->room) {
+    if (all->shots == all->room) {
         const int room = 2 * all->room + 64;
         sc_gauge_shot *more = realloc(all->shot, (size_t)room * sizeof(*more));
 
@@ -70,8 +66,20 @@ static sc_gauge_shot *find_shot(gauge *g, const sc_frame *f)
         all->shot = more;
         all->room = room;
     }
-    sc_gauge_shot *s = &all->shot[g->shot++];
-    if (g->shot > all->shots) {
+    return &all->shot[all->shots++];
+}
+
+/* The stage's shot in the table; another stage may have begun it. */
+static sc_gauge_shot *find_shot(gauge *g, const sc_frame *f)
+{
+    sc_gauge *all = g->c->gauge;
+    sc_gauge_shot *s;
+
+    if (!(f->flags & SC_FRAME_CUT) && g->shot > g->before)
+        return &all->shot[g->shot - 1];
+    if (g->shot++ < all->shots)
+        return &all->shot[g->shot - 1];
+    if ((s = sc_gauge_add(all)))
         *s = (sc_gauge_shot){ .first = g->frames,
                               .time = sc_edit_time(g->c->video, f->pts),
                               .width = (int)f->left.t.dim[1],
@@ -79,8 +87,6 @@ static sc_gauge_shot *find_shot(gauge *g, const sc_frame *f)
                               .low = INFINITY,
                               .high = -INFINITY,
                               .sides = -INFINITY };
-        all->shots = g->shot;
-    }
     return s;
 }
 
@@ -148,7 +154,10 @@ int sc_gauge_open(sc_stage **out, const sc_context *c, sc_stage *from)
     if (!g)
         return sc_fail(c->log, -ENOMEM, "gauge", "out of memory");
     *g = (gauge){ .stage = { .next = gauge_next, .close = gauge_close, .name = "gauge", .from = from },
-                  .c = c };
+                  .c = c,
+                  .frames = c->stretch.first,
+                  .shot = c->gauge->shots,
+                  .before = c->gauge->shots };
     g->stage.arena = sc_measure(c->x, measure, g, NULL);
     *out = &g->stage;
     return 0;

@@ -25,6 +25,8 @@ typedef struct sc_gauge { /* zeroed; filled by the compute thread */
 } sc_gauge;
 
 void sc_gauge_clear(sc_gauge *g);
+/* A shot behind the others, its members undefined. NULL: out of memory. */
+sc_gauge_shot *sc_gauge_add(sc_gauge *g);
 
 /* After splat: adds each frame to c->gauge. With two views there are two, whose holes are averaged. */
 int sc_gauge_open(sc_stage **s, const sc_context *c, sc_stage *from);

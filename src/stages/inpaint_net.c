@@ -85,7 +85,7 @@ static int take(net *n, sc_frame *f)
     int ret;
 
     n->count++;
-    s->number = n->frames++;
+    s->number = n->c->stretch.first + n->frames++;
     s->active = n->way->whole ? largest(n) : f->active;
     s->picture = f->right;
     f->right = (sc_image){ 0 };

@@ -217,7 +217,12 @@ static int begin(layout *l)
     if (l->sidecar)
         SC_TRY(export_disparity(l, &f, &f.sidecar));
     l->mark = sc_exec_mark(l->c->x);
-    l->ahead = (sc_frame){ .sidecar = f.sidecar, .pts = f.pts, .duration = f.duration };
+    l->ahead = (sc_frame){ .sidecar = f.sidecar,
+                           .active = f.active,
+                           .pts = f.pts,
+                           .duration = f.duration,
+                           .flags = f.flags,
+                           .check = f.check };
     memcpy(l->ahead.stereo, f.stereo, sizeof(f.stereo));
     memset(f.stereo, 0, sizeof(f.stereo));
     f.sidecar = NULL;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../ops.h"
+#include "../video/image.h"
 #include "edit.h"
 
 /* A cut is a frame from which on nothing looks like what was before, although the frames before resemble each
@@ -237,6 +238,8 @@ static int shots_next(sc_stage *stage, sc_frame *out)
     shots *s = (shots *)stage;
     int ret;
 
+    if (s->c->stretch.end && s->next == s->c->stretch.end - s->c->stretch.first)
+        return s->last = SC_EOF;
     while (!s->last && s->end <= s->next + AFTER)
         if ((ret = read_frame(s)) < 0)
             s->last = ret;
@@ -247,11 +250,12 @@ static int shots_next(sc_stage *stage, sc_frame *out)
     f->flags &= ~(unsigned)SC_FRAME_CUT;
     if (is_cut(s, s->next)) {
         f->flags |= SC_FRAME_CUT;
+        f->check = sc_picture_check(f->src);
         s->shot = s->next;
         s->decided = false;
         s->stage.shots++;
         sc_log(s->c->log, SC_LOG_DEBUG, "shots", "shot %d begins at frame %lld", s->stage.shots,
-               (long long)s->next);
+               (long long)(s->c->stretch.first + s->next));
     }
     if (!s->decided) { /* a shot may fade in from black: its bars show later */
         const bars before[2] = { s->rows, s->cols };
@@ -351,6 +355,11 @@ int sc_shots_open(sc_stage **out, const sc_context *c, sc_stage *from)
     s->c = c;
     s->rows.end = h;
     s->cols.end = w;
+    if (c->stretch.bars.w) {
+        const sc_rect b = c->stretch.bars;
+        s->rows = (bars){ b.y, b.y + b.h };
+        s->cols = (bars){ b.x, b.x + b.w };
+    }
     s->thumbs = malloc(LINE * THUMB * sizeof(float));
     s->lines[0] = malloc(lines * sizeof(float));
     s->lines[1] = malloc(lines * sizeof(float));

@@ -8,6 +8,13 @@
 #include "../video/reader.h"
 #include "../video/writer.h"
 
+/* The part of the film that the chain makes: whole shots, so that it comes out as it would in one piece. */
+typedef struct sc_stretch {
+    int64_t first; /* the first frame, counted from the film's first */
+    sc_rect bars;  /* the picture without its black bars in the frame before; w 0: there is none */
+    int64_t end;   /* the film ends before this frame; 0: where it ends */
+} sc_stretch;
+
 /* What every stage may use; outlives the stages. */
 typedef struct sc_context {
     const sc_settings *set;
@@ -16,6 +23,7 @@ typedef struct sc_context {
     sc_pools *pools;
     const sc_video_info *video; /* the source's picture */
     sc_precision precision;
+    sc_stretch stretch;
     const char *models;         /* resolved folder of published weights, or NULL */
     sc_plan plan;               /* how much of them, and of the film, is on the device at a time */
     struct sc_pager *pager;     /* where the plan streams weights, else NULL */

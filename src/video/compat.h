@@ -8,6 +8,13 @@
 #include <libavformat/avformat.h>
 #include <libavutil/stereo3d.h>
 
+/* What an AVIOContext gives to its writer. */
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(61, 0, 100)
+typedef const uint8_t sc_io_byte;
+#else
+typedef uint8_t sc_io_byte;
+#endif
+
 static inline int64_t sc_frame_get_duration(const AVFrame *f)
 {
 #if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)

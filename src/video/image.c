@@ -1,5 +1,6 @@
 #include "image.h"
 
+#include <libavutil/adler32.h>
 #include <libavutil/hwcontext.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
@@ -274,4 +275,22 @@ void sc_pixels_download(sc_exec *x, const AVFrame *to, int left, int top, const 
     for (int i = 0; i < px->planes; i++)
         sc_download_rows(x, sc_pixels_place(to, left, top, i), (size_t)to->linesize[i], px->plane[i]);
     x->stats.pixels_down += x->stats.bytes_down - before;
+}
+
+uint32_t sc_picture_check(const AVFrame *f)
+{
+    const AVPixFmtDescriptor *d;
+    uint32_t sum = 1;
+
+    if (!f || f->hw_frames_ctx || !f->data[0])
+        return 0;
+    d = av_pix_fmt_desc_get(f->format);
+    for (int i = 0; i < av_pix_fmt_count_planes(f->format); i++) {
+        const int rows = AV_CEIL_RSHIFT(f->height, i == 1 || i == 2 ? d->log2_chroma_h : 0);
+        const int bytes = av_image_get_linesize(f->format, f->width, i);
+
+        for (int y = 0; y < rows; y++)
+            sum = (uint32_t)av_adler32_update(sum, f->data[i] + (ptrdiff_t)y * f->linesize[i], (size_t)bytes);
+    }
+    return sum;
 }

@@ -24,6 +24,10 @@ bool sc_pixels_same(enum AVPixelFormat a, enum AVPixelFormat b);
 void sc_pixels_tags(const sc_video_info *v, enum AVPixelFormat format, enum AVColorSpace *matrix,
                     enum AVColorRange *range);
 
+/* A sum of the picture's codes, by which it is known again; 0 of none and of one that is not in host memory.
+ */
+uint32_t sc_picture_check(const AVFrame *f);
+
 /* A frame with a format and a size and no data: what a picture is to be like. */
 int sc_shape_new(AVFrame **f, enum AVPixelFormat format, int width, int height);
 /* A host frame without gaps, as sc_upload wants it. */

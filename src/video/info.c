@@ -3,10 +3,80 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <libavutil/parseutils.h>
 
 #include "compat.h"
+
+int sc_info_fail(const char *path, int code, const sc_logger *log)
+{
+    struct stat st;
+
+    if (!sc_is_pipe(path) && !stat(path, &st)) {
+        if (S_ISDIR(st.st_mode))
+            return sc_fail(log, SC_ERR_INPUT, "reader", "%s: is a directory, not a film", path);
+        if (S_ISREG(st.st_mode) && !st.st_size)
+            return sc_fail(log, SC_ERR_NOT_VIDEO, "reader", "%s: is empty", path);
+    }
+    if (code == AVERROR_INVALIDDATA || code == AVERROR_EOF || code == AVERROR_DEMUXER_NOT_FOUND)
+        return sc_fail(log, SC_ERR_NOT_VIDEO, "reader", "%s: is not a video file that can be understood",
+                       path);
+    return sc_fail(log, SC_ERR_INPUT, "reader", "%s: cannot be read: %s", path, av_err2str(code));
+}
+
+/* FFmpeg's own choice, but neither a cover picture nor a text file, which it draws as if typed on a terminal.
+ */
+int sc_info_choose_stream(AVFormatContext *f, const char *path, const sc_logger *log)
+{
+    const AVCodec *codec = NULL;
+    int i = av_find_best_stream(f, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
+
+    if (i >= 0 && f->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC) {
+        for (i = 0; i < (int)f->nb_streams; i++)
+            if (f->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
+                !(f->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC))
+                break;
+        i = i < (int)f->nb_streams ? i : AVERROR_STREAM_NOT_FOUND;
+        codec = i >= 0 ? avcodec_find_decoder(f->streams[i]->codecpar->codec_id) : NULL;
+    }
+    if (i >= 0 && !codec)
+        i = AVERROR_DECODER_NOT_FOUND;
+    if (i >= 0)
+        switch (f->streams[i]->codecpar->codec_id) {
+        case AV_CODEC_ID_ANSI:
+        case AV_CODEC_ID_BINTEXT:
+        case AV_CODEC_ID_XBIN:
+        case AV_CODEC_ID_IDF:
+            i = AVERROR_STREAM_NOT_FOUND;
+            break;
+        default:
+            break;
+        }
+    if (i < 0)
+        return sc_fail(log, SC_ERR_NOT_VIDEO, "reader",
+                       i == AVERROR_DECODER_NOT_FOUND ? "%s: no decoder for its video"
+                                                      : "%s: holds no video stream",
+                       path);
+    return codec ? i : AVERROR_BUG;
+}
+
+bool sc_info_range(sc_range *keep, const sc_reader_options *o, const AVFormatContext *format,
+                   const AVStream *st)
+{
+    const double tb = av_q2d(st->time_base), start = SC_MAX(o->start, 0);
+    const double origin =
+        format->start_time == AV_NOPTS_VALUE ? 0 : (double)format->start_time / AV_TIME_BASE;
+    double end = o->end >= 0 ? o->end : INFINITY;
+
+    if (o->duration >= 0)
+        end = SC_MIN(end, start + o->duration);
+    /* A thousandth of a tick: 0.04 s is meant to be frame 1 at 25 a second. */
+    keep->begin = start > 0 ? (int64_t)ceil((origin + start) / tb - 1e-3) : INT64_MIN;
+    keep->end = isinf(end) ? INT64_MAX : (int64_t)ceil((origin + end) / tb - 1e-3);
+    keep->frames = o->frames;
+    return !isinf(end) || o->frames > 0;
+}
 
 AVRational sc_info_rate(const AVFormatContext *format, const AVStream *st)
 {

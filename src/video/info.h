@@ -10,6 +10,17 @@ typedef struct sc_range { /* the part that is kept */
     int64_t frames; /* at most; 0 = all */
 } sc_range;
 
+/* Says why a film cannot be opened, given what avformat_open_input() returned. SC_ERR_INPUT,
+ * SC_ERR_NOT_VIDEO. */
+int sc_info_fail(const char *path, int code, const sc_logger *log);
+/* The film's stream. SC_ERR_NOT_VIDEO with a line. */
+int sc_info_choose_stream(AVFormatContext *f, const char *path, const sc_logger *log);
+
+/* The part that the options name, whose seconds count from the file's beginning, as everywhere in FFmpeg.
+ * Returns whether it ends before the film may. */
+bool sc_info_range(sc_range *keep, const sc_reader_options *o, const AVFormatContext *format,
+                   const AVStream *st);
+
 /* A rate that two guesses agree on, or that the container has counted; 0/1 when there is none. */
 AVRational sc_info_rate(const AVFormatContext *format, const AVStream *st);
 

@@ -1,21 +1,22 @@
 #include "reader.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "compat.h"
 #include "filter.h"
 #include "hardware.h"
+#include "image.h"
 #include "info.h"
 #include "queue.h"
 #include "writer.h"
 
 /* HELD: frames beyond the queue: on their way into it, taken from it, being read by the device. */
 enum { QUEUE_FRAMES = 4, HELD = 6 };
+/* Microseconds by which other streams may lag behind the picture: the muxers' own limit of interleaving. */
+enum { AHEAD = 10 * AV_TIME_BASE };
 
 struct held { /* a packet read before the thread was started */
     AVPacket *packet;
@@ -34,11 +35,12 @@ struct sc_reader {
     AVPacket *packet;
     AVFrame *decoded, *first;
     struct held *held, **held_end;
-    sc_writer *const *sink;
+    sc_writer *const *sink, *fed;
     int sinks;
     sc_queue *queue;
     pthread_t thread;
     bool started;
+    bool passing, skipping; /* packets of other streams are handed over, or dropped; else they are held */
     atomic_bool cancelled;
     const sc_reader *with; /* NULL, or cancelled with it */
 
@@ -63,62 +65,6 @@ static bool is_cancelled(const sc_reader *r)
 static int interrupted(void *opaque)
 {
     return is_cancelled(opaque);
-}
-
-static int fail_open(const sc_reader *r, int code)
-{
-    const char *path = r->o.path;
-    struct stat st;
-
-    if (!sc_is_pipe(path) && !stat(path, &st)) {
-        if (S_ISDIR(st.st_mode))
-            return sc_fail(r->log, SC_ERR_INPUT, "reader", "%s: is a directory, not a film", path);
-        if (S_ISREG(st.st_mode) && !st.st_size)
-            return sc_fail(r->log, SC_ERR_NOT_VIDEO, "reader", "%s: is empty", path);
-    }
-    if (code == AVERROR_INVALIDDATA || code == AVERROR_EOF || code == AVERROR_DEMUXER_NOT_FOUND)
-        return sc_fail(r->log, SC_ERR_NOT_VIDEO, "reader", "%s: is not a video file that can be understood",
-                       path);
-    return sc_fail(r->log, SC_ERR_INPUT, "reader", "%s: cannot be read: %s", path, av_err2str(code));
-}
-
-/* FFmpeg's own choice, but neither a cover picture nor a text file, which it draws as if typed on a terminal.
- */
-static int choose_stream(sc_reader *r)
-{
-    const AVCodec *codec = NULL;
-    AVFormatContext *f = r->format;
-    int i = av_find_best_stream(f, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
-
-    if (i >= 0 && f->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC) {
-        for (i = 0; i < (int)f->nb_streams; i++)
-            if (f->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
-                !(f->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC))
-                break;
-        i = i < (int)f->nb_streams ? i : AVERROR_STREAM_NOT_FOUND;
-        codec = i >= 0 ? avcodec_find_decoder(f->streams[i]->codecpar->codec_id) : NULL;
-    }
-    if (i >= 0 && !codec)
-        i = AVERROR_DECODER_NOT_FOUND;
-    if (i >= 0)
-        switch (f->streams[i]->codecpar->codec_id) {
-        case AV_CODEC_ID_ANSI:
-        case AV_CODEC_ID_BINTEXT:
-        case AV_CODEC_ID_XBIN:
-        case AV_CODEC_ID_IDF:
-            i = AVERROR_STREAM_NOT_FOUND;
-            break;
-        default:
-            break;
-        }
-    if (i < 0)
-        return sc_fail(r->log, SC_ERR_NOT_VIDEO, "reader",
-                       i == AVERROR_DECODER_NOT_FOUND ? "%s: no decoder for its video"
-                                                      : "%s: holds no video stream",
-                       r->o.path);
-    r->stream = f->streams[i];
-    r->info.stream = i;
-    return codec ? 0 : AVERROR_BUG;
 }
 
 static int open_decoder(sc_reader *r)
@@ -146,29 +92,27 @@ fail:
                    codec ? codec->name : "video", av_err2str(ret));
 }
 
-/* Timestamps to keep. Seconds count from the file's beginning, as everywhere in FFmpeg. */
-static void plan_range(sc_reader *r)
+/* To a place from which the picture at a time, in microseconds, can be decoded. A second earlier: the index
+ * counts in decoding order, a little ahead of the pictures. */
+static int seek(sc_reader *r, int64_t time)
 {
-    const sc_reader_options *o = &r->o;
-    const double tb = av_q2d(r->stream->time_base), start = SC_MAX(o->start, 0);
     const int64_t zero = r->format->start_time == AV_NOPTS_VALUE ? 0 : r->format->start_time;
-    const double origin = (double)zero / AV_TIME_BASE;
-    double end = o->end >= 0 ? o->end : INFINITY;
+    const int64_t to = SC_MAX(zero, time - AV_TIME_BASE);
 
-    if (o->duration >= 0)
-        end = SC_MIN(end, start + o->duration);
-    /* A thousandth of a tick: 0.04 s is meant to be frame 1 at 25 a second. */
-    r->keep.begin = start > 0 ? (int64_t)ceil((origin + start) / tb - 1e-3) : INT64_MIN;
-    r->keep.end = isinf(end) ? INT64_MAX : (int64_t)ceil((origin + end) / tb - 1e-3);
-    r->keep.frames = o->frames;
-    r->info.cut = !isinf(end) || o->frames > 0;
-    if (start > 0) {
-        /* A second earlier: the index counts in decoding order, a little ahead of the pictures. */
-        const int64_t to = SC_MAX(zero, zero + (int64_t)((start - 1) * AV_TIME_BASE));
-        const bool seekable =
-            !r->format->pb || r->format->pb->seekable; /* a pipe's demuxer may try, and fail */
-        if (!seekable || avformat_seek_file(r->format, -1, INT64_MIN, to, to, 0) < 0)
-            sc_log(r->log, SC_LOG_INFO, "reader", "%s: cannot seek, reading from the beginning", o->path);
+    if (r->format->pb && !r->format->pb->seekable) /* a pipe's demuxer may try, and fail */
+        return AVERROR(ESPIPE);
+    return avformat_seek_file(r->format, -1, INT64_MIN, to, to, 0);
+}
+
+/* To the part that is kept. */
+static void begin(sc_reader *r)
+{
+    const int64_t zero = r->format->start_time == AV_NOPTS_VALUE ? 0 : r->format->start_time;
+
+    r->info.cut = sc_info_range(&r->keep, &r->o, r->format, r->stream);
+    if (r->o.start > 0) {
+        if (seek(r, SC_MAX(zero, zero + (int64_t)(r->o.start * AV_TIME_BASE))) < 0)
+            sc_log(r->log, SC_LOG_INFO, "reader", "%s: cannot seek, reading from the beginning", r->o.path);
     } else if (r->format->iformat->flags & AVFMT_TS_DISCONT) {
         r->info.offset = av_rescale_q(zero, AV_TIME_BASE_Q, r->stream->time_base);
     }
@@ -282,13 +226,13 @@ static int demux(sc_reader *r)
         r->seen = SC_MAX(r->seen, av_rescale_q(t + p->duration, st->time_base, AV_TIME_BASE_Q));
     if (p->stream_index == r->info.stream)
         return 0;
-    if (r->started && p->stream_index >= r->streams) {
+    if (r->passing && p->stream_index >= r->streams) {
         if (!r->more)
             sc_log(r->log, SC_LOG_WARNING, "reader", "%s: stream %d, which begins at %.3f s, is left out",
                    r->o.path, p->stream_index, (double)r->seen / AV_TIME_BASE);
         r->more = true;
-    } else if (!r->started)
-        ret = r->o.video_only ? 0 : hold(r, p);
+    } else if (!r->passing)
+        ret = r->o.video_only || r->skipping ? 0 : hold(r, p);
     else if (r->sinks)
         ret = pass_on(r, p);
     av_packet_unref(p);
@@ -396,10 +340,12 @@ static int open_all(sc_reader *r)
         return AVERROR(ENOMEM);
     r->format->interrupt_callback = (AVIOInterruptCB){ interrupted, r };
     if ((ret = avformat_open_input(&r->format, sc_is_pipe(r->o.path) ? "pipe:0" : r->o.path, NULL, NULL)) < 0)
-        return fail_open(r, ret);
+        return sc_info_fail(r->o.path, ret, r->log);
     if ((ret = avformat_find_stream_info(r->format, NULL)) < 0)
-        return fail_open(r, ret);
-    SC_TRY(choose_stream(r));
+        return sc_info_fail(r->o.path, ret, r->log);
+    SC_TRY(sc_info_choose_stream(r->format, r->o.path, r->log));
+    r->info.stream = ret;
+    r->stream = r->format->streams[ret];
     for (unsigned i = 0; i < r->format->nb_streams; i++)
         if (r->o.video_only && (int)i != r->info.stream)
             r->format->streams[i]->discard = AVDISCARD_ALL;
@@ -418,7 +364,7 @@ static int open_all(sc_reader *r)
     SC_TRY(sc_queue_open(&r->queue, QUEUE_FRAMES, drop_frame));
     if (!(r->packet = av_packet_alloc()) || !(r->decoded = av_frame_alloc()))
         return AVERROR(ENOMEM);
-    plan_range(r);
+    begin(r);
     ret = next_frame(r, &r->first);
     if (ret == SC_EOF && r->last != AV_NOPTS_VALUE)
         ret = sc_fail(r->log, SC_ERR_USAGE, "reader", "%s: no frame lies in the range that was asked for",
@@ -481,18 +427,95 @@ const AVFormatContext *sc_reader_format(const sc_reader *r)
     return r->format;
 }
 
+/* ---- going on in the middle */
+
+/* Decodes anew from where a seek leads. */
+static int restart(sc_reader *r, int64_t time)
+{
+    int ret;
+
+    SC_TRY(seek(r, time));
+    avcodec_flush_buffers(r->decoder);
+    av_frame_free(&r->first);
+    r->last = AV_NOPTS_VALUE;
+    r->demuxed = false;
+fail:
+    return ret;
+}
+
+static bool is_place(const sc_reader *r, const sc_place *to)
+{
+    const uint32_t check = sc_picture_check(r->first);
+
+    return r->first->pts - r->info.offset == to->pts && (!check || !to->check || check == to->check);
+}
+
+/* By the index of the file, which a film with repaired timestamps or an index that is wrong does not survive.
+ */
+static int enter(sc_reader *r, const sc_place *to)
+{
+    const int64_t begin = r->keep.begin, pts = to->pts + r->info.offset;
+    int ret;
+
+    if (restart(r, av_rescale_q(pts, r->info.time_base, AV_TIME_BASE_Q)) < 0)
+        return 0;
+    r->keep.begin = pts;
+    r->delivered = to->frame;
+    if ((ret = next_frame(r, &r->first)) >= 0 && is_place(r, to))
+        return 0;
+    if (ret < 0 && ret != SC_EOF)
+        return ret;
+    r->keep.begin = begin;
+    r->delivered = 0;
+    SC_TRY(restart(r, INT64_MIN / 2));
+    SC_TRY(next_frame(r, &r->first));
+fail:
+    return ret;
+}
+
+int sc_reader_skip(sc_reader *r, const sc_place *to)
+{
+    int ret;
+
+    r->skipping = true;
+    release_held(r);
+    ret = to->frame ? enter(r, to) : 0;
+    while (ret >= 0 && r->delivered <= to->frame) {
+        av_frame_free(&r->first);
+        ret = next_frame(r, &r->first);
+    }
+    if (ret == SC_ERR_CANCELLED || (ret >= 0 && is_place(r, to)))
+        return ret;
+    return sc_fail(r->log, SC_ERR_INPUT, "reader", "%s: frame %lld is not the one that it was", r->o.path,
+                   (long long)to->frame);
+}
+
 /* ---- the thread */
 
-/* After the last frame of a cut film: the other streams up to there. Past ten seconds more, the muxers' own
- * limit of interleaving, nothing is expected. */
-static int read_on(sc_reader *r)
+/* The other streams up to a time of the film. SC_EOF if all goes well. */
+static int read_on(sc_reader *r, int64_t until)
 {
-    const int64_t until = av_rescale_q(r->kept_end, r->info.time_base, AV_TIME_BASE_Q) + 10 * AV_TIME_BASE;
+    const bool all = until == INT64_MAX;
+    const int64_t end = all ? until : av_rescale_q(until, r->info.time_base, AV_TIME_BASE_Q) + AHEAD;
     int ret = 0;
 
-    while (r->sinks && !r->demuxed && r->seen < until && (ret = demux(r)) >= 0)
+    while (r->sinks && !r->demuxed && r->seen < end && (ret = demux(r)) >= 0)
         av_packet_unref(r->packet);
     return ret < 0 && ret != SC_EOF ? ret : SC_EOF;
+}
+
+int sc_reader_feed(sc_reader *r, struct sc_writer *sink, int64_t until)
+{
+    int ret;
+
+    r->fed = sink;
+    r->sink = &r->fed;
+    r->sinks = 1;
+    r->passing = true;
+    SC_TRY(release_held(r));
+    ret = read_on(r, until == INT64_MAX ? until : until + r->info.offset);
+fail:
+    return ret == SC_EOF ? 0 : ret;
 }
 
 static void *read_all(void *arg)
@@ -512,7 +535,7 @@ static void *read_all(void *arg)
     }
     av_frame_free(&f);
     if (ret == SC_EOF && r->info.cut)
-        ret = read_on(r);
+        ret = read_on(r, r->kept_end);
     sc_queue_finish(r->queue, ret);
     return NULL;
 }
@@ -521,7 +544,7 @@ int sc_reader_start(sc_reader *r, sc_writer *const *sink, int sinks)
 {
     r->sink = sink;
     r->sinks = sinks;
-    r->started = true;
+    r->started = r->passing = true;
     if (pthread_create(&r->thread, NULL, read_all, r)) {
         r->started = false;
         return sc_fail(r->log, AVERROR(EAGAIN), "reader", "cannot start a thread");

@@ -60,6 +60,17 @@ const AVFormatContext *sc_reader_format(const sc_reader *r);
 /* Starts the thread. Decoded frames wait in a bounded queue for sc_reader_next(); packets of other streams go
  * to each of the `sinks` writers at once, which must live as long as the reader. */
 int sc_reader_start(sc_reader *r, struct sc_writer *const *sink, int sinks);
+typedef struct sc_place { /* in a film: a frame by which it can be entered again */
+    int64_t frame, pts;   /* counted from the film's first; as it was delivered */
+    uint32_t check;       /* sc_picture_check() of it */
+} sc_place;
+
+/* Before the start: goes on with that frame instead of the first one, to which the info still applies. Sinks
+ * get no packets from before. SC_ERR_INPUT with a line. */
+int sc_reader_skip(sc_reader *r, const sc_place *to);
+/* Instead of a start: hands the packets of the other streams to a writer that come before a time of the film,
+ * in info.time_base (INT64_MAX: all), and those of ten seconds more. */
+int sc_reader_feed(sc_reader *r, struct sc_writer *sink, int64_t until);
 /* The next frame, the caller's: pts and duration in info.time_base. It is in host memory, or has
  * hw_frames_ctx and lies on the device: after what has been given to that so far. 0, SC_EOF, an error,
  * SC_ERR_CANCELLED. */

@@ -32,29 +32,47 @@ int sc_target_check(const char *path, int overwrite, const sc_logger *log)
                    path);
 }
 
-int sc_target_open(sc_target *t, AVIOContext **io, const char *path, const sc_logger *log)
+static int open_file(sc_target *t, AVIOContext **io, const sc_room *room)
 {
-    const bool pipe = sc_is_pipe(path);
-    char *url;
+    if (!(t->temporary = av_asprintf("%s.part", t->path)))
+        return AVERROR(ENOMEM);
+    t->disk = (sc_disk){ .path = t->path, .room = *room, .log = t->log };
+    if ((t->disk.fd = open(t->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
+        return AVERROR(errno);
+    t->created = true;
+    *io = sc_disk_open_io(&t->disk);
+    return *io ? 0 : AVERROR(ENOMEM);
+}
+
+int sc_target_open(sc_target *t, AVIOContext **io, const char *path, const sc_room *room,
+                   const sc_logger *log)
+{
     int ret;
 
     t->path = path;
     t->log = log;
-    if (!pipe && !(t->temporary = av_asprintf("%s.part", path)))
-        return AVERROR(ENOMEM);
-    if (!(url = pipe ? av_strdup("pipe:1") : av_asprintf("file:%s", t->temporary)))
-        return AVERROR(ENOMEM);
-    ret = avio_open(io, url, AVIO_FLAG_WRITE);
-    av_free(url);
-    if (ret < 0)
-        return sc_target_fail(t, ret);
-    t->created = !pipe;
-    return 0;
+    ret = sc_is_pipe(path) ? avio_open(io, "pipe:1", AVIO_FLAG_WRITE) : open_file(t, io, room);
+    return ret < 0 ? sc_target_fail(t, ret) : 0;
+}
+
+int sc_target_close_io(sc_target *t, AVIOContext **io)
+{
+    int ret;
+
+    if (!t->temporary)
+        return avio_closep(io);
+    ret = sc_disk_close_io(io);
+    if (t->created && t->disk.fd >= 0 && close(t->disk.fd) && ret >= 0)
+        ret = AVERROR(errno);
+    t->disk.fd = -1;
+    return ret;
 }
 
 int sc_target_fail(const sc_target *t, int code)
 {
-    if (code == AVERROR(ENOSPC) || code == AVERROR(EDQUOT) || code == AVERROR(EFBIG))
+    if (code == SC_ERR_CANCELLED || code == AVERROR(ENOMEM))
+        return code;
+    if (sc_disk_is_full(code))
         return sc_fail(t->log, SC_ERR_DISK_FULL, "writer", "%s: no room left on the file system", t->path);
     if (code == AVERROR(EPIPE) && !t->temporary) {
         sc_log(t->log, SC_LOG_INFO, "writer", "%s: is no longer read", t->path);

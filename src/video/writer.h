@@ -3,6 +3,7 @@
 #define SC_WRITER_H
 
 #include "reader.h"
+#include "segment.h"
 
 typedef struct sc_writer sc_writer;
 
@@ -23,6 +24,11 @@ typedef struct sc_writer_options {
     bool stereo_tags; /* whether players are told of it */
     int made;         /* sc_view: the eye that is not the better one */
     double fov;       /* degrees of the picture's width, 0 = not known */
+    sc_room room;     /* when the disk is full */
+    /* NULL, or the film is made of segments, each by an encoder that begins anew: a text of 32 characters, by
+     * which those are known that an earlier run has left. */
+    const char *key;
+    int part; /* a part of the film is made, which has this number from 1 on: no film; 0 = all of it */
     void (*written)(void *opaque, int64_t frames,
                     int64_t pts); /* after each frame; NULL = none. Writer's thread. */
     void *opaque;
@@ -52,8 +58,23 @@ int sc_writer_open(sc_writer **w, const sc_writer_options *o, const sc_logger *l
 int sc_writer_send(sc_writer *w, AVFrame *f);
 /* Copies the packet's reference; stream is its index in the source. Never waits. */
 int sc_writer_packet(sc_writer *w, const AVPacket *p);
+/* Of segments (see segment.h). The record of the one that begins with a frame: as sc_segments_find(). */
+int sc_writer_find(const sc_writer *w, int64_t frame, cJSON **record);
+void sc_writer_clear(sc_writer *w); /* removes all of them */
+/* Before the first frame is sent: which one that is. */
+void sc_writer_begin_at(sc_writer *w, int64_t frame);
+/* Here a segment ends, the film's last one or not; the note, a JSON value, goes to its record. */
+int sc_writer_split(sc_writer *w, const char *note, bool last);
+/* Waits until that is done. One call for each split, or none. */
+int sc_writer_wait(sc_writer *w);
+/* After a wait, opens the encoder of the next segment, which else its first frame does. */
+int sc_writer_reopen(sc_writer *w);
+/* After a finish: makes the film of all segments, and of the other streams of the source, which has been
+ * opened once more; NULL where it has none. SC_ERR_INPUT with a line if a segment is missing. */
+int sc_writer_join(sc_writer *w, sc_reader *others);
+
 /* Joins the thread. status 0 or SC_ERR_CANCELLED: flushes and writes the trailer, so that the file under its
- * temporary name is whole. */
+ * temporary name is whole; of segments only those are kept that a split has ended. */
 int sc_writer_finish(sc_writer *w, int status);
 /* Bytes written so far: asked in written(), or after a finish. */
 int64_t sc_writer_bytes(const sc_writer *w);
