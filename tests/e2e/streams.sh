@@ -58,7 +58,7 @@ read_plan() { # CLIP OUTPUT
         copied) copied+=("$index") copied_out+=("$out") ;;
         left\ out*) lost=$((lost + 1)) ;;
         esac
-        case $fate in left\ out* | made\ anew*) ;; *) out=$((out + 1)) ;; esac
+        case $fate in left\ out* | made\ anew\ from*) ;; *) out=$((out + 1)) ;; esac
     done < <("$program" --dry-run "$1" "$2" 2>&1 | sed -n 's/.*writer: stream \([0-9]*\) (.*): /\1 /p')
     [ -n "$film" ]
 }
