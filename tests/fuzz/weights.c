@@ -118,7 +118,7 @@ static sc_exec *cpu(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t file[MAX_FILE + 8];
-    const sc_logger log = { .write = count_line, .level = SC_LOG_DEBUG };
+    const sc_logger log = { .write = count_line, .level = SC_LOG_WARNING };
     sc_exec *x = cpu();
     const long live = run.live;
     sc_loader *ld = NULL;
