@@ -140,12 +140,15 @@ static void one_by_one(check *c)
 void check_conv(check *c)
 {
     static const conv_case cases[] = {
-        { 1, 48, 80, 5, 32, 3, 3, .stride = 2, .bias = true }, /* built-in network */
+        { 1, 48, 80, 5, 32, 3, 3, .stride = 2, .bias = true }, /* built-in networks */
         { 1, 48, 80, 32, 32, 3, 3, .bias = true, .act = SC_ACT_SILU },
         { 1, 24, 40, 64, 64, 3, 3, .bias = true, .add = 1 },
         { 1, 12, 20, 384, 192, 3, 3, .bias = true },
         { 1, 12, 20, 192, 192, 3, 3, .bias = true, .add = 2 },
         { 1, 48, 80, 32, 4, 3, 3, .bias = true },
+        { 1, 40, 64, 5, 24, 3, 3, .stride = 2, .bias = true },
+        { 1, 20, 32, 48, 24, 3, 3, .bias = true, .act = SC_ACT_SILU },
+        { 1, 20, 32, 24, 12, 3, 3, .bias = true },
         { 2, 18, 32, 8, 320, 3, 3, .bias = true }, /* UNet */
         { 2, 18, 32, 9, 320, 3, 3, .bias = true },
         { 3, 9, 16, 64, 64, 3, 3, .bias = true, .vec = 2 },

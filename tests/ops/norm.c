@@ -133,6 +133,7 @@ void check_norm(check *c)
     group_norm(c, 5, 7, 33, 3, true, 10, CHECK_NEAR);
     group_norm(c, 1, 1009, 6, 2, false, 30, CHECK_NEAR);
     layer_norm(c, 15360, 32, 0, 1, false, CHECK_NEAR);
+    layer_norm(c, 3840, 24, 0, 1, false, CHECK_NEAR);
     layer_norm(c, 240, 192, 0, 1, false, CHECK_NEAR);
     layer_norm(c, 257, 1280, 1, 1, true, CHECK_NEAR);
     layer_norm(c, 1, 1, 0, 1, false, CHECK_NEAR);
