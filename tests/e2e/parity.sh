@@ -39,7 +39,7 @@ drawn() {
     done
 }
 
-scene_render "$work/film" 64x64 200 >/dev/null || exit 1
+scene_render "$work/film" 64x48 200 >/dev/null || exit 1
 for frames in 1 2 3 4 23 24 43 44 110 111 200; do
     rm -rf "$work/windows"
     check "$frames frames run" convert "$work/film/left.mkv" "${common[@]}" --frames $frames --fidelity reference \
