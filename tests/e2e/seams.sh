@@ -7,7 +7,7 @@ set -u
 . "$(dirname "$0")/common.bash"
 golden --models "$work/models" "$(dirname "$0")/../golden/data" && cd "$work" || exit 1
 window=9 overlap=2 period=7
-scene_render scene 64x64 $((period * 10)) 1 3 >/dev/null || exit 1
+scene_render scene 64x48 $((period * 10)) 1 3 >/dev/null || exit 1
 
 make() { # NAME OPTIONS...
     convert scene/left.mkv "$1.mkv" --depth scene/depth.mkv --max-disparity 6 -c:v ffv1 -pix_fmt yuv444p10le "${@:2}"
