@@ -522,7 +522,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
     SC_TRY(check_together(&o->set, error, size));
     if (o->set.analyze) { /* holes are counted, not filled */
         o->set.output[0].format = SC_FORMAT_NULL;
-        o->set.inpaint = 3;
+        o->set.inpaint = SC_INPAINT_NONE;
     }
     if (o->bench || (!o->set.input && o->print_config))
         return 0;

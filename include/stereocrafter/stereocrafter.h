@@ -77,6 +77,14 @@ typedef enum sc_fidelity { SC_FIDELITY_DEFAULT, SC_FIDELITY_REFERENCE, SC_FIDELI
 /* Over what depth is normalised. */
 typedef enum sc_depth_range { SC_RANGE_SHOT, SC_RANGE_FILM } sc_depth_range;
 
+/* What is drawn where nothing was seen; none: it stays black. */
+typedef enum sc_inpaint {
+    SC_INPAINT_AUTO,
+    SC_INPAINT_EXTEND,
+    SC_INPAINT_NETWORK,
+    SC_INPAINT_NONE
+} sc_inpaint;
+
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
 
 typedef struct sc_progress {
@@ -160,7 +168,7 @@ typedef struct sc_settings {
     int depth_steps;       /* denoising steps of the published depth network */
     double depth_guidance; /* 1 = one pass */
 
-    int inpaint; /* 0 auto, 1 background extension alone, 2 published network, 3 none (holes stay black) */
+    int inpaint;         /* sc_inpaint; network is the published one, extend leaves networks out */
     int inpaint_window;  /* frames of a chunk */
     int inpaint_overlap; /* frames carried over from the chunk before */
     int inpaint_tile;    /* longest side of a tile, pixels, a multiple of 64 */

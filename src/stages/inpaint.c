@@ -4,8 +4,6 @@
 #include "../ops.h"
 #include "inpaint.h"
 
-enum { AUTO, EXTEND, NETWORK, NONE }; /* sc_settings.inpaint */
-
 int sc_inpaint_own(const sc_context *c, sc_image *im)
 {
     sc_image copy = { 0 };
@@ -51,7 +49,7 @@ static int quick_open(sc_stage **s, const sc_context *c, sc_stage *from)
 
     sc_log(c->log, SC_LOG_INFO, "inpaint",
            "holes are filled from the background around them (built in, the quick tier)");
-    if (c->set->inpaint == AUTO && sc_builtin_find("fill", c->x->dev->large)) {
+    if (c->set->inpaint == SC_INPAINT_AUTO && sc_builtin_find("fill", c->x->dev->large)) {
         if ((ret = sc_quick_open_builtin(&net, "fill", c->x, weight)) < 0)
             return ret;
         sc_log(c->log, SC_LOG_INFO, "inpaint", "and corrected by a network in %s, %lld parameters",
@@ -66,16 +64,16 @@ int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from)
     const int mode = c->set->inpaint;
     const char *missing = c->models ? sc_models_inpaint(&files, c->models) : "";
 
-    if (mode == NONE)
+    if (mode == SC_INPAINT_NONE)
         return none_open(s, c, from);
-    if (mode == NETWORK && !c->models)
+    if (mode == SC_INPAINT_NETWORK && !c->models)
         return sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint",
                        "the network needs the folder of published weights (--models)");
-    if (mode == NETWORK && missing)
+    if (mode == SC_INPAINT_NETWORK && missing)
         return sc_fail(c->log, SC_ERR_WEIGHTS, "inpaint", "%s: no folder %s", c->models, missing);
-    if (mode == NETWORK || (mode == AUTO && !missing))
+    if (mode == SC_INPAINT_NETWORK || (mode == SC_INPAINT_AUTO && !missing))
         return sc_inpaint_net_open(s, c, from, &files);
-    if (mode == AUTO && c->models)
+    if (mode == SC_INPAINT_AUTO && c->models)
         sc_log(c->log, SC_LOG_WARNING, "inpaint", "%s: no folder %s", c->models, missing);
     return quick_open(s, c, from);
 }

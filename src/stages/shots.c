@@ -289,7 +289,10 @@ static int listed_next(sc_stage *stage, sc_frame *out)
     SC_TRY(sc_stage_next(stage->from, out));
     e = sc_edit_at(s->c->edit, sc_edit_time(v, out->pts));
     out->flags = e == s->listed ? out->flags & ~(unsigned)SC_FRAME_CUT : out->flags | SC_FRAME_CUT;
-    stage->shots += e != s->listed;
+    if (e != s->listed) {
+        out->check = sc_picture_check(out->src);
+        stage->shots++;
+    }
     s->listed = e;
     out->active = e->picture;
     out->max_disparity = (float)e->max_disparity;
