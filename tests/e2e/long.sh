@@ -8,25 +8,7 @@ grep -qE '__(a|t)san_init' "$program" && echo "skipped: what a sanitizer keeps o
 golden --models "$work/models" "$(dirname "$0")/../golden/data" && cd "$work" || exit 1
 frames=${4:-300}
 scene_render film.mp4 64x48 "$frames" $((frames / 100)) || exit 1
-
-# Samples "FRAME KIB TICKS": frames written, resident memory, and CPU time, which other programs change less than the
-# time on the clock. The most memory is $most KiB.
-watched() { # OPTIONS...
-    local run frame kib ticks
-    "$program" film.mp4 -f null --progress json --threads 2 "$@" </dev/null >/dev/null 2>said.txt &
-    run=$!
-    : >samples.txt
-    most=0
-    while kill -0 $run 2>/dev/null; do
-        frame=$(tail -n 1 said.txt | sed -n 's/^{"frame":\([0-9]*\),.*/\1/p')
-        kib=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' /proc/$run/status 2>/dev/null)
-        ticks=$(awk '{ print $14 + $15 }' /proc/$run/stat 2>/dev/null)
-        [ -n "$frame" ] && [ -n "$kib" ] && [ -n "$ticks" ] && echo "$frame $kib $ticks" >>samples.txt
-        [ "${kib:-0}" -gt $most ] && most=$kib
-        sleep 0.1
-    done
-    wait $run
-}
+film=(film.mp4 -f null --threads 2)
 
 # Over frames [from, to): the most memory, and ticks a frame.
 over() { # FROM TO
@@ -46,15 +28,15 @@ flat() {
 }
 
 test_tier() { # NAME OPTIONS...
-    check "$1 comes out" watched "${@:2}"
+    check "$1 comes out" watched "${film[@]}" "${@:2}"
     check "$1 stays as it is" flat "$1"
 }
 test_tier "built in" --depth-size 64
 # The first of two passes writes no frames: two films are compared.
 range=(--depth-size 64 --depth-range film)
-check "one range comes out, of a quarter" watched "${range[@]}" --frames $((frames / 4))
+check "one range comes out, of a quarter" watched "${film[@]}" "${range[@]}" --frames $((frames / 4))
 quarter=$most
-check "one range comes out" watched "${range[@]}"
+check "one range comes out" watched "${film[@]}" "${range[@]}"
 echo "one range: $quarter KiB for a quarter of the film, $most for all"
 check "one range takes no more for more" at_least $((quarter + 1024)) "$most"
 test_tier "published" --models models --depth-window 8 --depth-overlap 2 --depth-steps 1 --inpaint-window 6 \
