@@ -13,6 +13,7 @@
 #include "outputs.h"
 #include "pager.h"
 #include "resume.h"
+#include "score.h"
 #include "stages/score.h"
 #include "stats.h"
 #include "stages/parity.h"
@@ -35,6 +36,7 @@ struct sc_converter {
     sc_parity *parity;
     sc_gauge gauge;
     sc_score score;
+    sc_pair pair;
     sc_edit edit;
     sc_stage *chain;                                 /* the last stage */
     sc_writer *writer[SC_MAX_OUTPUTS + 1], *sidecar; /* the sidecar's is the last, or NULL */
@@ -304,7 +306,8 @@ static sc_reader_options source_options(const sc_settings *s)
                                 .end = s->end,
                                 .duration = s->duration,
                                 .frames = s->frames,
-                                .threads = s->threads };
+                                .threads = s->threads,
+                                .half = s->score && !s->truth ? SC_HALF_LEFT : SC_HALF_NONE };
 }
 
 static int open_source(sc_converter *c)
@@ -342,15 +345,16 @@ static int open_all(sc_converter *c)
     c->segmented = sc_resume_possible(s);
     for (int i = 0; i < s->outputs; i++)
         SC_TRY(plan_output(c, i, &format[i]));
-    if (!s->reconstruct)
+    if (!s->reconstruct && !s->score)
         sc_comfort_plan(s, &c->log);
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
     c->ctx.library = &c->library;
     c->ctx.score = &c->score;
+    c->ctx.pair = &c->pair;
     if (s->stats || s->analyze || s->viewer != SC_VIEWER_NONE)
         c->ctx.gauge = &c->gauge;
-    if (!s->reconstruct)
+    if (!s->reconstruct && !s->made)
         SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
     SC_TRY(open_chain(c, format));
     return 0;
@@ -366,7 +370,7 @@ int sc_open(sc_converter **out, const sc_settings *s)
     if (!c)
         return -ENOMEM;
     c->set = *s;
-    for (int i = 0; s->reconstruct && i < SC_MAX_OUTPUTS; i++) { /* one picture: the left eye */
+    for (int i = 0; (s->reconstruct || s->score) && i < SC_MAX_OUTPUTS; i++) { /* one picture: the left eye */
         c->set.output[i].layout = SC_LAYOUT_LEFT;
         c->set.output[i].stereo_tags = 0;
     }
@@ -499,11 +503,13 @@ int sc_run(sc_converter *c)
                      &c->log);
     if (ret >= 0 && c->set.reconstruct)
         sc_stats_log_score(&c->score, &c->log);
+    if (ret >= 0 && c->set.score)
+        sc_score_log_pair(&c->set, &c->pair, &c->log);
     if (ret >= 0 && c->set.stats)
-        ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->score, &c->log);
+        ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->score, &c->pair, &c->log);
     if (ret >= 0 && c->set.analyze)
         ret = sc_analyze_write(&c->set, c->ctx.video, &c->gauge, &c->log);
-    if (ret >= 0 && !c->set.reconstruct)
+    if (ret >= 0 && !c->set.reconstruct && !c->set.score)
         ret = sc_comfort_check(&c->set, &c->gauge, &c->log);
     if (c->set.progress)
         c->set.progress(c->set.progress_opaque, &c->progress);
@@ -533,6 +539,7 @@ void sc_close(sc_converter **cp)
     sc_edit_clear(&c->edit);
     sc_parity_close(&c->parity);
     sc_score_clear(&c->score);
+    sc_pair_clear(&c->pair);
     sc_device_close(&c->dev);
     pthread_mutex_destroy(&c->log_lock);
     pthread_mutex_destroy(&c->progress_lock);

@@ -140,6 +140,10 @@ const sc_option sc_option_table[] = {
       .full = true, .unit = "frames",
       .help = "frames that pass it together: the causal one's result does not change, SVD's does; 0 = chosen" },
 
+    { .name = "--score", .type = SC_BOOL, .group = FILES, IN(score),
+      .help = "convert nothing: of a true pair LEFT RIGHT, or of both side by side in one file, compare what is "
+              "made of the left eye, or the third file MADE, with the right one, frame by frame, beside what "
+              "the left eye unchanged comes to. Strength and convergence are fitted" },
     { .name = "--layout",
       .type = SC_CHOICE,
       .group = STEREO,

@@ -153,6 +153,7 @@ typedef struct line {
     sc_output first;                /* of several, as given before its name */
     int outputs;                    /* named so far */
     bool input_given, output_given; /* by -i, by -o, somewhere in the line */
+    bool pair;                      /* --score: all files are read */
     const char *dangling;           /* the last option given since the last name */
     char *error;
     size_t size;
@@ -294,16 +295,17 @@ static int add_output(line *l, const char *path)
     return 0;
 }
 
-/* INPUT [OUTPUT]...; with -o all are inputs, with -i all are outputs. */
+/* INPUT [OUTPUT]...; with -o or --score all are inputs, with -i all are outputs. */
 static int add_file(line *l, const char *path)
 {
     sc_options *o = l->o;
 
     if (!*path)
         return complain(l->error, l->size, "an empty file name");
-    if (l->input_given && l->output_given)
-        return complain(l->error, l->size, "unexpected \"%s\": input and output are given", path);
-    if (!l->output_given && (l->input_given || o->inputs)) {
+    if (l->input_given && (l->output_given || l->pair))
+        return complain(l->error, l->size, "unexpected \"%s\": %s", path,
+                        l->pair ? "--score takes its films without -i" : "input and output are given");
+    if (!l->output_given && !l->pair && (l->input_given || o->inputs)) {
         /* Else films that a shell made of a pattern would be overwritten. */
         if (l->outputs && !l->dangling)
             return complain(l->error, l->size,
@@ -466,6 +468,31 @@ static int check_together(const sc_settings *s, char *error, size_t size)
     return 0;
 }
 
+/* LEFT RIGHT [MADE], or one film that has both eyes side by side. */
+static int take_pair(sc_options *o, char *error, size_t size)
+{
+    sc_settings *s = &o->set;
+
+    if (s->reconstruct || s->cache || s->analyze || s->output[0].path)
+        return complain(error, size, "--score converts nothing: %s does not go with it",
+                        s->reconstruct ? "--reconstruct"
+                        : s->cache     ? "--cache"
+                        : s->analyze   ? "--analyze"
+                                       : "an output");
+    if (s->synthetic_view != SC_VIEW_RIGHT)
+        return complain(error, size, "--score compares the right eye: --synthetic-view right makes it");
+    if (o->inputs > 3)
+        return complain(error, size, "--score: \"%s\" is one film too many: LEFT RIGHT [MADE]", o->input[3]);
+    for (int i = 0; i < o->inputs; i++)
+        if (sc_is_pipe(o->input[i]) && (i || o->inputs < 2))
+            return complain(error, size, "--score: standard input can be the left eye alone");
+    s->truth = o->inputs > 1 ? o->input[1] : NULL;
+    s->made = o->inputs > 2 ? o->input[2] : NULL;
+    o->inputs = SC_MIN(o->inputs, 1);
+    s->output[0].format = SC_FORMAT_NULL;
+    return 0;
+}
+
 /* Whether an option is given at all: its names cannot be another's value. */
 static bool is_given(const char *name, int argc, char **argv)
 {
@@ -498,6 +525,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
     line l = { .o = o,
                .input_given = is_given("--input", argc, argv),
                .output_given = is_given("--output", argc, argv),
+               .pair = is_given("--score", argc, argv),
                .error = error,
                .size = size };
     bool ended = false;
@@ -524,6 +552,8 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
         o->set.output[0].format = SC_FORMAT_NULL;
         o->set.inpaint = SC_INPAINT_NONE;
     }
+    if (o->set.score)
+        SC_TRY(take_pair(o, error, size));
     if (o->bench || (!o->set.input && o->print_config))
         return 0;
     if (!o->set.input)

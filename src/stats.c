@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "score.h"
+
 /* Grows when a member changes its meaning; new members do not change it. */
 enum { SCHEMA = 1 };
 
@@ -91,7 +93,7 @@ static void add_scores(cJSON *json, const sc_score *score)
 }
 
 int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
-                   const sc_score *score, const sc_logger *log)
+                   const sc_score *score, const sc_pair *pair, const sc_logger *log)
 {
     cJSON *json = cJSON_CreateObject(), *source, *shares, *shots;
     int ret;
@@ -109,6 +111,8 @@ int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progre
     shares = cJSON_AddObjectToObject(json, "share");
     for (int i = 0; i < SC_COUNT(p->share) && p->stage_name[i]; i++)
         cJSON_AddNumberToObject(shares, p->stage_name[i], p->share[i]);
+    if (s->score)
+        sc_score_add_pair(json, s, pair);
     if (s->reconstruct) {
         add_scores(json, score);
     } else {

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "stages/gauge.h"
+#include "stages/pair.h"
 #include "stages/score.h"
 
 /* Says how long it took, what took longest, and, of a device with memory of its own, what went over the bus.
@@ -17,7 +18,7 @@ void sc_stats_log_score(const sc_score *score, const sc_logger *log);
 
 /* Writes s->stats: {"schema": 1, ...}, described in README.md. SC_ERR_OUTPUT. */
 int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
-                   const sc_score *score, const sc_logger *log);
+                   const sc_score *score, const sc_pair *pair, const sc_logger *log);
 
 /* json may be NULL: out of memory. */
 int sc_json_write(const char *path, const cJSON *json, const sc_logger *log);

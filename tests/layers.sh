@@ -22,7 +22,7 @@ forbid "networks and stages know no device and no number type" \
     '\b(cuda|CUDA|SC_F16|SC_BF16|SC_F8)\b|^\s*#\s*if( |def )' $(files 'src/nets/*' 'src/stages/*')
 forbid "FFmpeg stays in src/video, src/convert.c and the stages that hold its frames" \
     '\bav_[a-z]|\bavcodec_|\bavformat_|\bavfilter_' \
-    $(files 'src/*' 'kernels/*' | grep -vE '^src/(video/|convert\.c|stages/(depth_file|frame|layout|source)\.[ch])' |
+    $(files 'src/*' 'kernels/*' | grep -vE '^src/(video/|convert\.c|stages/(depth_file|frame|layout|pair|source)\.[ch])' |
       grep -v '^src/main\.c$')
 forbid "no result depends on the environment" '\bgetenv\b' $(files 'src/*' 'kernels/*' 'include/*' | grep -v '^src/main\.c$')
 forbid "only main.c ends the program" '\b_?exit\(|\babort\(' \

@@ -143,6 +143,12 @@ typedef struct sc_settings {
     int vae_tile;    /* longest side of its tiles, pixels, a multiple of 64; 0 = whole pictures if they fit */
     int vae_slice;   /* frames that pass it at a time; 0 = chosen */
 
+    /* 1: nothing is written, for which output[0].format must be SC_FORMAT_NULL: input and truth are the left
+     * and the right eye of a true pair, truth NULL: input has both side by side; what is made of the left one
+     * is compared with the right one, or `made` is, a right eye or side by side. */
+    int score;
+    const char *truth, *made;
+
     /* sc_fidelity. sc_settings_fidelity() sets it, and with it depth_range, windows, overlaps, steps,
      * guidance, match, max_disparity and convergence below, which may be changed after. */
     int fidelity;

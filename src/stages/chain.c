@@ -1,4 +1,5 @@
 #include "gauge.h"
+#include "pair.h"
 #include "published.h"
 #include "score.h"
 
@@ -45,6 +46,23 @@ fail:
     return ret;
 }
 
+/* Beside the true right eye; one that was made elsewhere is not made here. */
+static int open_pair(sc_stage **chain, const sc_context *c, const sc_reader *reader)
+{
+    int ret;
+
+    SC_TRY(sc_shots_open(chain, c, *chain));
+    if (!c->set->made)
+        SC_TRY(open_depth(chain, c, reader));
+    SC_TRY(sc_truth_open(chain, c, *chain));
+    if (!c->set->made)
+        SC_TRY(open_view(chain, c, false));
+    SC_TRY(sc_judge_open(chain, c, *chain));
+    return 0;
+fail:
+    return ret;
+}
+
 /* Through a VAE and back. */
 static int open_passage(sc_stage **chain, const sc_context *c)
 {
@@ -63,7 +81,9 @@ int sc_chain_open(sc_stage **last, const sc_context *c, sc_reader *reader, const
     int ret;
 
     SC_TRY(sc_source_open(&chain, c, reader));
-    SC_TRY(c->set->reconstruct ? open_passage(&chain, c) : open_stereo(&chain, c, reader));
+    SC_TRY(c->set->reconstruct ? open_passage(&chain, c)
+           : c->set->score     ? open_pair(&chain, c, reader)
+                               : open_stereo(&chain, c, reader));
     SC_TRY(sc_layout_open(&chain, c, chain, format));
     *last = chain;
     return 0;

@@ -170,6 +170,7 @@ void sc_frame_clear(sc_frame *f)
     sc_image_unref(&f->disp);
     sc_image_unref(&f->right);
     sc_image_unref(&f->made_left);
+    sc_image_unref(&f->truth);
     sc_image_unref(&f->hole);
     sc_image_unref(&f->disp_right);
     *f = (sc_frame){ 0 };

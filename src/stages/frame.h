@@ -28,6 +28,7 @@ typedef struct sc_frame {            /* zeroed, then filled in as it goes down t
     sc_image disp;                   /* [H,W,1] f32, normalised disparity 0..1, larger is nearer */
     sc_image right;                  /* [H,W,3] f32, made; none where the source is the right eye */
     sc_image made_left;              /* [H,W,3] f32; none where the source is the left eye */
+    sc_image truth;                  /* [H,W,3] f32, the true right eye, where there is one to compare with */
     sc_image hole;                   /* [H,W,1] f32, 0..1, 1 = nothing landed here */
     sc_image disp_right;             /* [H,W,1] f32, pixels, as seen from the right eye */
     sc_rect active;                  /* the picture without its black bars */

@@ -32,6 +32,7 @@ typedef struct sc_context {
     const struct sc_edit *edit; /* NULL, or the film's shots as a file lists them */
     struct sc_gauge *gauge;     /* NULL, or where the depth and holes of every shot are noted */
     struct sc_score *score;     /* where frames that passed a VAE are compared with what they were */
+    struct sc_pair *pair;       /* where frames are compared with the true right eye */
     sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */
     bool raw_depth;             /* disp is what the depth network drew: its size, its numbers */
 } sc_context;

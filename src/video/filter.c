@@ -130,7 +130,9 @@ static enum AVPixelFormat nearest_format(enum AVPixelFormat format)
 static int describe(const sc_filter *flt, char *text, size_t size)
 {
     const bool turned = strncmp(flt->turn, "transpose", 9) == 0;
-    const int w = turned ? flt->in.height : flt->in.width, h = turned ? flt->in.width : flt->in.height;
+    const int w = (turned ? flt->in.height : flt->in.width) / (flt->o.half ? 2 : 1);
+    const int h = turned ? flt->in.width : flt->in.height;
+    static const char *const halves[] = { "", "crop=iw/2:ih:0:0:exact=1,", "crop=iw/2:ih:iw/2:0:exact=1," };
     char scale[96] = "", format[64] = "";
 
     if (w != flt->out.width || h != flt->out.height)
@@ -138,9 +140,9 @@ static int describe(const sc_filter *flt, char *text, size_t size)
                  flt->out.width, flt->out.height);
     if (flt->in.format != flt->out.format || *scale)
         snprintf(format, sizeof(format), "format=%s,", av_get_pix_fmt_name(flt->out.format));
-    const int n = snprintf(text, size, "%s%s%s%s",
+    const int n = snprintf(text, size, "%s%s%s%s%s",
                            flt->deinterlace ? "bwdif=mode=send_frame:parity=auto:deint=interlaced," : "",
-                           flt->turn, scale, format);
+                           flt->turn, halves[flt->o.half], scale, format);
     if (n > 0)
         text[n - 1] = 0; /* the last comma */
     return n;
@@ -210,8 +212,8 @@ static int plan(sc_filter *flt, AVFrame *f)
         if (matrix && !flt->o.picture_only)
             plan_turn(flt, matrix);
         const bool turned = strncmp(flt->turn, "transpose", 9) == 0;
-        flt->out = (struct shape){ turned ? f->height : f->width, turned ? f->width : f->height,
-                                   nearest_format(flt->coded) };
+        flt->out = (struct shape){ (turned ? f->height : f->width) / (flt->o.half ? 2 : 1),
+                                   turned ? f->width : f->height, nearest_format(flt->coded) };
         if (flt->out.format != flt->coded)
             sc_log(flt->log, SC_LOG_INFO, "reader", "pixel format %s is converted to %s",
                    av_get_pix_fmt_name(flt->coded), av_get_pix_fmt_name(flt->out.format));
@@ -233,7 +235,7 @@ static bool passes(const sc_filter *flt, const AVFrame *f)
     const bool turns =
         !flt->ready && (flt->o.matrix || av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX));
 
-    return !flt->graph && !f->crop_left && !f->crop_top && sc_pixels_supported(flt->coded) &&
+    return !flt->graph && !flt->o.half && !f->crop_left && !f->crop_top && sc_pixels_supported(flt->coded) &&
            (flt->o.picture_only || (!turns && !sc_frame_is_interlaced(f))) &&
            (!flt->ready ||
             (f->width == flt->in.width && f->height == flt->in.height && flt->coded == flt->in.format));

@@ -6,12 +6,13 @@
 #include <libavutil/frame.h>
 #include <libavutil/rational.h>
 
-#include "../base.h"
+#include "reader.h"
 
 typedef struct sc_filter_options {
     AVRational time_base;
     const int32_t *matrix; /* display matrix of the stream, or NULL; one in the first frame comes before it */
     bool picture_only;     /* no rotation, no deinterlacing */
+    int half;              /* sc_half */
 } sc_filter_options;
 
 typedef struct sc_filter sc_filter;

@@ -358,6 +358,7 @@ static int open_all(sc_reader *r)
         .time_base = r->info.time_base,
         .matrix = (const int32_t *)(const void *)sc_stream_side_data(r->stream, AV_PKT_DATA_DISPLAYMATRIX),
         .picture_only = r->o.picture_only,
+        .half = r->o.half,
     };
     SC_TRY(sc_filter_open(&r->filter, &fo, r->log));
     SC_TRY(open_decoder(r));

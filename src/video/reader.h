@@ -35,6 +35,8 @@ typedef struct sc_video_info { /* the chosen picture stream, as its frames come 
     char codec[32], container[64];
 } sc_video_info;
 
+typedef enum sc_half { SC_HALF_NONE, SC_HALF_LEFT, SC_HALF_RIGHT } sc_half; /* none: all of it */
+
 typedef struct sc_reader_options {
     const char *path;
     double start, end, duration; /* seconds; end and duration negative = none */
@@ -43,6 +45,7 @@ typedef struct sc_reader_options {
     const char *device;          /* whose engine may decode, as --device names it; NULL = none */
     bool video_only;             /* a depth file: the other streams are not looked at */
     bool picture_only;           /* no rotation, no deinterlacing */
+    int half;                    /* sc_half: what is read of each picture */
 } sc_reader_options;
 
 /* Opens the file and decodes until the picture's properties are known. Timestamps are kept, except that a run

@@ -79,6 +79,7 @@ size_t fuzz_seed(int i, uint8_t *out, size_t max)
         "--print-config\n--models\na \"b\"\n--threads\n4\n--progress\njson",
         "a\nb\n--depth-overlap\n1e1\n--max-disparity\n0.000001e5\n--frames\n1e12",
         "--\n-a\n-b",
+        "--score\nleft\nright\nmade\n-t\n1",
     };
     if (i >= SC_COUNT(seeds))
         return 0;

@@ -105,6 +105,24 @@ static void values(void **state)
     assert_true(o.progress == SC_PROGRESS_JSON && o.log_level == SC_LOG_DEBUG && o.set.dry_run);
 }
 
+static void pairs(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--score left right"), 0);
+    assert_true(o.inputs == 1 && o.set.output[0].format == SC_FORMAT_NULL);
+    assert_string_equal(o.set.input, "left");
+    assert_string_equal(o.set.truth, "right");
+    assert_null(o.set.made);
+    assert_int_equal(parse("left right made --score"), 0);
+    assert_string_equal(o.set.made, "made");
+    assert_int_equal(parse("both --score"), 0);
+    assert_null(o.set.truth);
+    expect_error("--score a b c d", "--score: \"d\" is one film too many: LEFT RIGHT [MADE]");
+    expect_error("--score a b --cache", "--score converts nothing: --cache does not go with it");
+    expect_error("--score -", "--score: standard input can be the left eye alone");
+    expect_error("--score -i a b", "unexpected \"b\": --score takes its films without -i");
+}
+
 static void mistakes(void **state)
 {
     (void)state;
@@ -401,11 +419,11 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),       cmocka_unit_test(values),          cmocka_unit_test(mistakes),
-        cmocka_unit_test(fidelity),       cmocka_unit_test(ranges),          cmocka_unit_test(times),
-        cmocka_unit_test(sizes),          cmocka_unit_test(decimals),        cmocka_unit_test(outputs),
-        cmocka_unit_test(several_inputs), cmocka_unit_test(several_outputs), cmocka_unit_test(printing),
-        cmocka_unit_test(help),
+        cmocka_unit_test(defaults), cmocka_unit_test(values),         cmocka_unit_test(pairs),
+        cmocka_unit_test(mistakes), cmocka_unit_test(fidelity),       cmocka_unit_test(ranges),
+        cmocka_unit_test(times),    cmocka_unit_test(sizes),          cmocka_unit_test(decimals),
+        cmocka_unit_test(outputs),  cmocka_unit_test(several_inputs), cmocka_unit_test(several_outputs),
+        cmocka_unit_test(printing), cmocka_unit_test(help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
