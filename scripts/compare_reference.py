@@ -62,6 +62,9 @@ SMALL = dict(
 
 # The last layer of each residual branch: at half its size, a hundred sums of branches stay near 1.
 LAST = ("conv2", "to_out.0", "net.2", "proj_out", "out_proj", "fc2")
+# A trained decoder's picture is smooth within a few pixels; of white kernels it is noise, over whose order of near and
+# far any rounding decides. The rest of a kernel stays white: each of its taps has its own place.
+BLUR, WHITE = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16, 0.3
 # Scores of this deviation give most of a softmax over 9216 keys to some twenty of them: neither a mean nor a choice.
 QUERY, SHARP = ("to_q", "q_proj"), 2.5
 
@@ -73,6 +76,9 @@ def fill(model):
         if p.ndim > 1:
             gain = 0.5 if layer.endswith(LAST) else SHARP if layer.endswith(QUERY) else 1
             p.normal_(0, gain / math.sqrt(p[0].numel()))
+            if p.shape[2:] == BLUR.shape:
+                smooth = torch.randn_like(p[:, :, :1, :1]) * gain / math.sqrt(p.shape[1])
+                p.mul_(WHITE).add_(smooth * BLUR.to(p) * math.sqrt(1 - WHITE**2))
         elif name.endswith("mix_factor"):
             p.normal_(0, 1)
         elif name.endswith(".weight"):  # a norm's
