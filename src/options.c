@@ -21,207 +21,101 @@ const char *const sc_option_group[] = {
  * DepthCrafter run.py. */
 /* clang-format off */
 const sc_option sc_option_table[] = {
-    { .name = "--input",
-      .alias = "-i",
-      .type = SC_TEXT,
-      .group = FILES,
-      IN(input),
-      .unit = "FILE",
-      .help =
-          "film to convert; also the first argument; - is standard input. Several with -o, a folder, a list "
-          "(.txt, a path a line) "
-          "or "
-          "a quoted pattern (\"*.mp4\"): each is converted into the folder OUTPUT, what is there already is "
-          "passed over, what fails is listed at the end" },
-    { .name = "--output",
-      .alias = "-o",
-      .type = SC_TEXT,
-      .group = FILES,
-      OUT(path),
-      .unit = "FILE",
-      .help = "also an argument after the input; - with -f is standard output; if omitted, the input's name "
-              "with _LRF_Full_SBS or what else "
-              "players recognise the layout by, beside the input; in the folder OUTPUT, if it is one" },
-    { .name = "--recursive",
-      .type = SC_BOOL,
-      .group = FILES,
-      OF(recursive),
+    { .name = "--input", .alias = "-i", .type = SC_TEXT, .group = FILES, IN(input), .unit = "FILE",
+      .help = "film to convert; also the first argument; - is standard input. Several with -o, a folder, "
+              "a list (.txt, a path a line) or a quoted pattern (\"*.mp4\"): each is converted into the "
+              "folder OUTPUT, what is there already is passed over, what fails is listed at the end" },
+    { .name = "--output", .alias = "-o", .type = SC_TEXT, .group = FILES, OUT(path), .unit = "FILE",
+      .help = "also an argument after the input; - with -f is standard output; if omitted, the input's "
+              "name with _LRF_Full_SBS or what else players recognise the layout by, beside the input; in "
+              "the folder OUTPUT, if it is one" },
+    { .name = "--recursive", .type = SC_BOOL, .group = FILES, OF(recursive),
       .help = "of a folder its subfolders too; the tree is repeated below OUTPUT" },
-    { .name = "--naming",
-      .type = SC_CHOICE,
-      .group = FILES,
-      OF(naming),
-      .choice = namings,
-      .help =
-          "what a name that is made up says of the layout: what headset players look for (iw3's names), what "
-          "media servers do (Film.3D.HSBS.mkv), or nothing" },
-    { .name = "-y",
-      .type = SC_SET,
-      .group = FILES,
-      IN(overwrite),
-      .def = SC_OVERWRITE_YES,
+    { .name = "--naming", .type = SC_CHOICE, .group = FILES, OF(naming), .choice = namings,
+      .help = "what a name that is made up says of the layout: what headset players look for (iw3's "
+              "names), what media servers do (Film.3D.HSBS.mkv), or nothing" },
+    { .name = "-y", .type = SC_SET, .group = FILES, IN(overwrite), .def = SC_OVERWRITE_YES,
       .help = "overwrite the output" },
-    { .name = "-n",
-      .type = SC_SET,
-      .group = FILES,
-      IN(overwrite),
-      .def = SC_OVERWRITE_NEVER,
+    { .name = "-n", .type = SC_SET, .group = FILES, IN(overwrite), .def = SC_OVERWRITE_NEVER,
       .help = "keep an existing output: end with code 3, as without -y; no prompt ever waits" },
-    { .name = "--resume",
-      .type = SC_BOOL,
-      .group = FILES,
-      IN(resume),
-      .help = "keep what is done in OUTPUT.parts until the film is whole, and go on from there if the same "
-              "command was interrupted; takes twice the disk" },
-    { .name = "--segment-frames",
-      .type = SC_INT,
-      .group = FILES,
-      IN(segment_frames),
-      .min = 2,
-      .max = 1000000,
-      .def = 250,
-      .full = true,
-      .unit = "frames",
-      .help = "after so many the film can be gone on with, at the next cut; without one after twice as many. "
-              "There the encoder begins anew" },
-    { .name = "--on-full",
-      .type = SC_CHOICE,
-      .group = FILES,
-      IN(on_full),
-      .def = 1,
-      .choice = fulls,
+    { .name = "--resume", .type = SC_BOOL, .group = FILES, IN(resume),
+      .help = "keep what is done in OUTPUT.parts until the film is whole, and go on from there if the "
+              "same command was interrupted; takes twice the disk" },
+    { .name = "--segment-frames", .type = SC_INT, .group = FILES, IN(segment_frames), .min = 2,
+      .max = 1000000, .def = 250, .full = true, .unit = "frames",
+      .help = "after so many the film can be gone on with, at the next cut; without one after twice as "
+              "many. There the encoder begins anew" },
+    { .name = "--on-full", .type = SC_CHOICE, .group = FILES, IN(on_full), .def = 1, .choice = fulls,
       .help = "a full disk: wait until there is room, or end with code 6" },
-    { .name = "-ss",
-      .alias = "--start",
-      .type = SC_TIME,
-      .group = FILES,
-      IN(start),
-      .max = 1e9,
+    { .name = "-ss", .alias = "--start", .type = SC_TIME, .group = FILES, IN(start), .max = 1e9,
       .unit = "TIME",
       .help = "begin here; seconds, h:m:s.ms or 1500ms" },
-    { .name = "-to",
-      .alias = "--end",
-      .type = SC_TIME,
-      .group = FILES,
-      IN(end),
-      .max = 1e9,
-      .def = -1,
+    { .name = "-to", .alias = "--end", .type = SC_TIME, .group = FILES, IN(end), .max = 1e9, .def = -1,
       .unit = "TIME",
       .help = "end here, in the input's time" },
-    { .name = "-t",
-      .alias = "--duration",
-      .type = SC_TIME,
-      .group = FILES,
-      IN(duration),
-      .max = 1e9,
-      .def = -1,
-      .unit = "TIME",
+    { .name = "-t", .alias = "--duration", .type = SC_TIME, .group = FILES, IN(duration), .max = 1e9,
+      .def = -1, .unit = "TIME",
       .help = "convert so much" },
-    { .name = "--frames",
-      .alias = "-frames:v",
-      .type = SC_LONG,
-      .group = FILES,
-      IN(frames),
-      .max = 1e12,
+    { .name = "--frames", .alias = "-frames:v", .type = SC_LONG, .group = FILES, IN(frames), .max = 1e12,
       .unit = "frames",
       .help = "convert so many frames; 0 = all" },
 
     { .name = "--reconstruct", .type = SC_BOOL, .group = FILES, IN(reconstruct),
-      .help = "make nothing stereo: pass the film through --vae and back, at its --precision, and say in PSNR "
-              "and SSIM what that cost" },
+      .help = "make nothing stereo: pass the film through --vae and back, at its --precision, and say in "
+              "PSNR and SSIM what that cost" },
     { .name = "--vae", .type = SC_TEXT, .group = FILES, IN(vae), .unit = "FILE",
       .help = "of --reconstruct and --bench: the causal 3-D video VAE or Stable Video Diffusion's, as "
               "safetensors or GGUF, or its folder" },
     { .name = "--vae-tile", .type = SC_INT, .group = FILES, IN(vae_tile), .max = 8192, .step = 64,
       .full = true, .unit = "pixels",
-      .help = "longest side of what passes it at once, an eighth of which is shared with the next; 0 = whole "
-              "pictures if they fit" },
-    { .name = "--vae-slice", .type = SC_INT, .group = FILES, IN(vae_slice), .max = 1000,
-      .full = true, .unit = "frames",
-      .help = "frames that pass it together: the causal one's result does not change, SVD's does; 0 = chosen" },
-
+      .help = "longest side of what passes it at once, an eighth of which is shared with the next; 0 = "
+              "whole pictures if they fit" },
+    { .name = "--vae-slice", .type = SC_INT, .group = FILES, IN(vae_slice), .max = 1000, .full = true,
+      .unit = "frames",
+      .help = "frames that pass it together: the causal one's result does not change, SVD's does; 0 = "
+              "chosen" },
     { .name = "--score", .type = SC_BOOL, .group = FILES, IN(score),
-      .help = "convert nothing: of a true pair LEFT RIGHT, or of both side by side in one file, compare what is "
-              "made of the left eye, or the third file MADE, with the right one, frame by frame, beside what "
-              "the left eye unchanged comes to. Strength and convergence are fitted" },
-    { .name = "--layout",
-      .type = SC_CHOICE,
-      .group = STEREO,
-      OUT(layout),
-      .choice = layouts,
+      .help = "convert nothing: of a true pair LEFT RIGHT, or of both side by side in one file, compare "
+              "what is made of the left eye, or the third file MADE, with the right one, frame by frame, "
+              "beside what the left eye unchanged comes to. Strength and convergence are fitted" },
+
+    { .name = "--layout", .type = SC_CHOICE, .group = STEREO, OUT(layout), .choice = layouts,
       .help = "left|right at full or half width (sbs, hsbs), left above right (tab, htab), right|left "
               "(cross), one eye, eyes in turn at twice the frame rate (sequential), in turn by rows "
-              "(interlaced), a red-cyan anaglyph (dubois to gray), left|disparity (rgbd), left|right each on "
-              "half a sphere (vr180)" },
-    { .name = "--fov",
-      .type = SC_REAL,
-      .group = STEREO,
-      OUT(fov),
-      .max = 120,
-      .unit = "degrees",
-      .help = "how wide the picture was taken, or is to look: its width on vr180's sphere, and what Apple's "
-              "players "
-              "are told (hfov). 0: 90 in vr180, and nothing is told" },
-    { .name = "--stereo-tags",
-      .type = SC_CHOICE,
-      .group = STEREO,
-      OUT(stereo_tags),
-      .def = 1,
+              "(interlaced), a red-cyan anaglyph (dubois to gray), left|disparity (rgbd), left|right each "
+              "on half a sphere (vr180)" },
+    { .name = "--fov", .type = SC_REAL, .group = STEREO, OUT(fov), .max = 120, .unit = "degrees",
+      .help = "how wide the picture was taken, or is to look: its width on vr180's sphere, and what "
+              "Apple's players are told (hfov). 0: 90 in vr180, and nothing is told" },
+    { .name = "--stereo-tags", .type = SC_CHOICE, .group = STEREO, OUT(stereo_tags), .def = 1,
       .choice = switches,
-      .help =
-          "tell players of the layout, where container and encoder can: Matroska's StereoMode, MP4's st3d "
-          "and Apple's vexu, H.264's frame packing message" },
-    { .name = "--max-disparity",
-      .type = SC_REAL,
-      .group = STEREO,
-      IN(max_disparity),
-      .max = 10,
+      .help = "tell players of the layout, where container and encoder can: Matroska's StereoMode, MP4's "
+              "st3d and Apple's vexu, H.264's frame packing message" },
+    { .name = "--max-disparity", .type = SC_REAL, .group = STEREO, IN(max_disparity), .max = 10,
       .unit = "percent of width",
       .help = "shift between the nearest and the farthest point. With the default and --convergence 0.45 "
               "everything stays within half a degree of a television's screen seen from three picture "
               "heights; one degree is held to be the limit of comfort, so for a cinema screen or a "
               "headset take less" },
-    { .name = "--convergence",
-      .type = SC_REAL,
-      .group = STEREO,
-      IN(convergence),
-      .max = 1,
+    { .name = "--convergence", .type = SC_REAL, .group = STEREO, IN(convergence), .max = 1,
       .unit = "0 far .. 1 near",
       .help = "what lies in the screen plane. 0.45 puts a little more in front of the screen than behind "
               "it, and keeps eyes from diverging on screens up to five metres wide" },
-    { .name = "--shots",
-      .type = SC_TEXT,
-      .group = STEREO,
-      IN(shots),
-      .unit = "FILE",
-      .help = "cuts, black bars, --max-disparity and --convergence of each shot from a file that --analyze "
-              "wrote, instead of the same for all" },
-    { .name = "--viewer",
-      .type = SC_CHOICE,
-      .group = STEREO,
-      IN(viewer),
-      .choice = viewers,
-      .help =
-          "say in degrees how far the film stands out of the screen and lies behind it, for who sees it so: "
-          "a 65 inch television at 2.5 m, a headset's screen of 60 degrees, a cinema's of 37, a telephone" },
-    { .name = "--max-parallax",
-      .type = SC_REAL,
-      .group = STEREO,
-      IN(max_parallax),
-      .max = 90,
+    { .name = "--shots", .type = SC_TEXT, .group = STEREO, IN(shots), .unit = "FILE",
+      .help = "cuts, black bars, --max-disparity and --convergence of each shot from a file that "
+              "--analyze wrote, instead of the same for all" },
+    { .name = "--viewer", .type = SC_CHOICE, .group = STEREO, IN(viewer), .choice = viewers,
+      .help = "say in degrees how far the film stands out of the screen and lies behind it, for who sees "
+              "it so: a 65 inch television at 2.5 m, a headset's screen of 60 degrees, a cinema's of 37, "
+              "a telephone" },
+    { .name = "--max-parallax", .type = SC_REAL, .group = STEREO, IN(max_parallax), .max = 90,
       .unit = "degrees",
-      .help =
-          "end with code 4, after the film is written, if a frame's 1st or 99th percentile exceeds this for "
-          "--viewer; 0: no limit" },
-    { .name = "--synthetic-view",
-      .type = SC_CHOICE,
-      .group = STEREO,
-      IN(synthetic_view),
-      .choice = views,
-      .help =
-          "the eye that is made; the other one is the source's picture, untouched. Both: each is made, with "
-          "half of the disparity, so holes are half as wide, but no eye is untouched and all takes twice as "
-          "long" },
+      .help = "end with code 4, after the film is written, if a frame's 1st or 99th percentile exceeds "
+              "this for --viewer; 0: no limit" },
+    { .name = "--synthetic-view", .type = SC_CHOICE, .group = STEREO, IN(synthetic_view), .choice = views,
+      .help = "the eye that is made; the other one is the source's picture, untouched. Both: each is "
+              "made, with half of the disparity, so holes are half as wide, but no eye is untouched and "
+              "all takes twice as long" },
 
     { .name = "--depth",
       .type = SC_TEXT,
