@@ -142,7 +142,7 @@ def check(program, folder, net):
     print(f"fp32 against PyTorch's: {exact:.1f} dB, {FRAMES} frames of {WIDTH}x{HEIGHT}")
     print(f"tiles of 128 against whole pictures: {psnr(ours('tiles', '--precision', 'fp32', '--vae-tile', 128), want):.1f} dB")
     if not net.small:
-        narrow = ours("bf16", "--precision", "bf16")
+        narrow = ours("bf16", "--precision", "vae=bf16")
         print(f"bf16 against fp32: {psnr(narrow, want):.1f} dB; fp8 against bf16: {psnr(ours('fp8', '--precision', 'vae=fp8'), narrow):.1f}")
     return exact > 80  # codes of 16 bits are good to 107; sums in another order leave the rest
 

@@ -371,9 +371,8 @@ const sc_option sc_option_table[] = {
       IN(precision),
       .full = true,
       .unit = "LIST",
-      .help = "reference, default, fast, or number types: fp32, tf32, fp16, bf16, fp8 (the CPU has fp32 "
-              "alone), or "
-              "by network: depth.unet=bf16,vae=fp32" },
+      .help = "reference, default, or number types: fp32, tf32, fp16, bf16, fp8 (the CPU has fp32 alone), or by "
+              "network: depth.unet=bf16,vae=fp32; bf16 and fp8 alone leave out networks that they harm" },
     { .name = "--seed",
       .type = SC_LONG,
       .group = RUNNING,

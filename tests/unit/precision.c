@@ -51,8 +51,10 @@ static void presets(void **state)
     assert_int_equal(parse(&p, "reference", ALL, &c), 0);
     for (int i = 0; i < SC_NET_COUNT; i++)
         check(&p, (sc_net)i, SC_F32, SC_F32);
-    assert_int_equal(parse(&p, "fast", ALL, &c), 0);
+    assert_int_equal(parse(&p, "bf16", ALL, &c), 0);
     check(&p, SC_NET_INPAINT_UNET, SC_BF16, SC_BF16);
+    check(&p, SC_NET_VAE, SC_F16, SC_F16);
+    check(&p, SC_NET_VAE_ENCODER, SC_BF16, SC_BF16);
     assert_int_equal(parse(&p, "fp8", ALL, &c), 0);
     check(&p, SC_NET_DEPTH_UNET, SC_F8, SC_F16);
     check(&p, SC_NET_INPAINT_UNET, SC_F8, SC_F16);
@@ -135,9 +137,10 @@ static void widening(void **state)
 
 static void mistakes(void **state)
 {
-    static const char *const bad[] = { "",      "fp17",    "unet=fp16", "vae=",       "vae",        "=fp16",
-                                       "fp16,", ",fp16",   "vae=fast",  "vae=fp16;",  "fp16,,fp16", "fp",
-                                       "FP16",  "vae=f32", " fp16",     "vae=fp16=x", "vae=tf32" };
+    static const char *const bad[] = {
+        "",          "fp17",       "unet=fp16", "vae=", "vae",     "=fp16", "fp16,", ",fp16",      "vae=fast",
+        "vae=fp16;", "fp16,,fp16", "fp",        "FP16", "vae=f32", "fast",  " fp16", "vae=fp16=x", "vae=tf32"
+    };
     sc_precision p;
     counter c;
     (void)state;
