@@ -5,18 +5,17 @@
 #include "comfort.h"
 #include "stats.h"
 
-static const double most_parallax = 1;   /* degrees; beyond, many eyes no longer fuse it */
 static const double most_hole = 0.05;    /* of the picture: about where what is made up begins to be seen */
 static const double most_at_sides = 0.3; /* percent of the width in front of the screen */
 static const double most_convergence = 0.75; /* beyond, next to nothing stands out any more */
 static const double dark = 0.04;             /* mean brightness below which depth is a guess */
 
-/* Percent of the width that this viewer sees under most_parallax. */
+/* Percent of the width that this viewer sees under the limit. */
 static double most_percent(const sc_settings *s)
 {
     const int viewer = s->viewer == SC_VIEWER_NONE ? SC_VIEWER_TV : s->viewer;
 
-    return most_parallax /
+    return sc_comfort_limit(s) /
            sc_comfort_degrees(viewer, 1); /* the angle is in proportion, for angles this small */
 }
 
@@ -50,11 +49,10 @@ static void add_warning(cJSON *list, const char *format, double value)
     cJSON_AddItemToArray(list, cJSON_CreateString(text));
 }
 
-/* Of the shot as the options would have it: what the suggestion is about. */
-static void add_warnings(cJSON *row, const sc_gauge_shot *shot, const sc_settings *s)
+cJSON *sc_analyze_warn(const sc_gauge_shot *shot, const sc_settings *s)
 {
     const double most = SC_MAX(shot->high, -shot->low);
-    cJSON *list = cJSON_AddArrayToObject(row, "warnings");
+    cJSON *list = cJSON_CreateArray();
 
     if (shot->hole > most_hole)
         add_warning(list, "%.1f percent of the picture come into view behind things", 100 * shot->hole);
@@ -65,6 +63,7 @@ static void add_warnings(cJSON *row, const sc_gauge_shot *shot, const sc_setting
         add_warning(list, "parallax of up to %.2f percent of width", most);
     if (shot->light < dark)
         add_warning(list, "dark (mean %.3f of 1): depth is a guess", shot->light);
+    return list;
 }
 
 static double rounded(double v)
@@ -93,7 +92,7 @@ static void add_shot(cJSON *rows, const sc_gauge_shot *shot, const sc_settings *
     cJSON_AddNumberToObject(disparity, "p50", rounded(shot->median));
     cJSON_AddNumberToObject(disparity, "p99", rounded(shot->high));
     cJSON_AddNumberToObject(row, "hole", rounded(shot->hole));
-    add_warnings(row, shot, s);
+    cJSON_AddItemToObject(row, "warnings", sc_analyze_warn(shot, s));
     cJSON_AddItemToArray(rows, row);
 }
 

@@ -23,6 +23,16 @@ double sc_comfort_degrees(int viewer, double percent)
     return 2 * atan(percent / 100 * viewers[viewer].width / (2 * viewers[viewer].distance)) * degree;
 }
 
+const char *sc_comfort_viewer(int viewer)
+{
+    return viewers[viewer].name;
+}
+
+double sc_comfort_limit(const sc_settings *s)
+{
+    return s->max_parallax > 0 ? s->max_parallax : 1; /* beyond, many eyes no longer fuse it */
+}
+
 void sc_comfort_plan(const sc_settings *s, const sc_logger *log)
 {
     if (s->viewer == SC_VIEWER_NONE)

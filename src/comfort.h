@@ -8,6 +8,12 @@
  * the screen, for a film that is as wide as the viewer's screen. viewer: not SC_VIEWER_NONE. */
 double sc_comfort_degrees(int viewer, double percent);
 
+/* Who that is, in words. */
+const char *sc_comfort_viewer(int viewer);
+
+/* Degrees beyond which a film is held to strain: s->max_parallax, or 1. */
+double sc_comfort_limit(const sc_settings *s);
+
 /* Says what strength and convergence allow at most. Nothing without a viewer. */
 void sc_comfort_plan(const sc_settings *s, const sc_logger *log);
 

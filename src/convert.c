@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "outputs.h"
 #include "pager.h"
+#include "report.h"
 #include "resume.h"
 #include "score.h"
 #include "stages/score.h"
@@ -352,7 +353,7 @@ static int open_all(sc_converter *c)
     c->ctx.library = &c->library;
     c->ctx.score = &c->score;
     c->ctx.pair = &c->pair;
-    if (s->stats || s->analyze || s->viewer != SC_VIEWER_NONE)
+    if (s->stats || s->report || s->analyze || s->viewer != SC_VIEWER_NONE)
         c->ctx.gauge = &c->gauge;
     if (!s->reconstruct && !s->made)
         SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
@@ -507,6 +508,8 @@ int sc_run(sc_converter *c)
         sc_score_log_pair(&c->set, &c->pair, &c->log);
     if (ret >= 0 && c->set.stats)
         ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->score, &c->pair, &c->log);
+    if (ret >= 0 && c->set.report)
+        ret = sc_report_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->log);
     if (ret >= 0 && c->set.analyze)
         ret = sc_analyze_write(&c->set, c->ctx.video, &c->gauge, &c->log);
     if (ret >= 0 && !c->set.reconstruct && !c->set.score)

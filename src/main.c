@@ -285,6 +285,7 @@ static bool concerns_all(int code)
 }
 
 enum { SKIPPED = 1 };
+enum { PAGES = SC_MAX_OUTPUTS }; /* behind the outputs' batches, that of --report */
 
 /* Names what film n becomes, in each output's own folder; returns whether all of it is there already. */
 static int name_outputs(sc_options *o, sc_batch *b, int n)
@@ -315,7 +316,22 @@ fail:
     return ret;
 }
 
-/* Film n; b has its jobs for each output. */
+/* Beside the name of film n, whose ending stays: it may have a namesake of another one. */
+static int name_page(sc_options *o, sc_job *j)
+{
+    const char *slash = strrchr(j->input, '/'), *name = slash ? slash + 1 : j->input;
+    const size_t size = strlen(j->folder) + strlen(name) + sizeof "/.html";
+    int ret;
+
+    SC_TRY(o->set.dry_run ? 0 : sc_make_folder(j->folder, "batch", &o->set.log));
+    SC_TRY((j->output = malloc(size)) ? 0 : -ENOMEM);
+    snprintf(j->output, size, "%s/%s.html", j->folder, name);
+    o->set.report = j->output;
+fail:
+    return ret;
+}
+
+/* Film n; b has its jobs for each output, and for its page if there is to be one. */
 static int convert_job(console *t, sc_options *o, sc_batch *b, int n)
 {
     int ret;
@@ -326,6 +342,8 @@ static int convert_job(console *t, sc_options *o, sc_batch *b, int n)
         if (ret)
             return SKIPPED;
     }
+    if (b[PAGES].count)
+        SC_TRY(name_page(o, &b[PAGES].job[n]));
     ret = convert(t, &o->set);
 fail:
     return ret;
@@ -349,7 +367,7 @@ fail:
 static int convert_many(console *t, sc_options *o)
 {
     const sc_logger *log = &o->set.log;
-    sc_batch b[SC_MAX_OUTPUTS] = { { 0 } };
+    sc_batch b[SC_MAX_OUTPUTS + 1] = { { 0 } };
     int *failed = NULL, failures = 0, skipped = 0, done = 0, ret = 0;
 
     for (int k = 0; k < o->set.outputs; k++)
@@ -363,6 +381,12 @@ static int convert_many(console *t, sc_options *o)
                        : o->set.shots        ? "--shots"
                                              : "--analyze",
                        b->count));
+    if (names_folder(o->set.report))
+        for (int i = 0; i < o->inputs; i++)
+            SC_TRY(sc_batch_add(&b[PAGES], o->input[i], o->set.report, o->recursive, log));
+    else if (b->count > 1 && o->set.report)
+        SC_TRY(sc_fail(log, SC_ERR_USAGE, "batch", "--report: \"%s/\" would be a folder for %d pages",
+                       o->set.report, b->count));
     if (!(failed = malloc((size_t)b->count * sizeof(*failed))))
         SC_TRY(-ENOMEM);
     for (int i = 0; i < b->count; i++) {
@@ -385,7 +409,7 @@ static int convert_many(console *t, sc_options *o)
         ret = failures ? SC_ERR_SOME : 0;
 fail:
     free(failed);
-    for (int k = 0; k < o->set.outputs; k++)
+    for (int k = 0; k < SC_COUNT(b); k++)
         sc_batch_clear(&b[k]);
     return SC_MIN(ret, 0);
 }
@@ -435,7 +459,7 @@ static int bench(sc_options *o)
     console t = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
     o->set.log = (sc_logger){ .write = write_log, .opaque = &t, .level = o->log_level };
-    return exit_code(sc_bench(stdout, o->report, &o->set), 0);
+    return exit_code(sc_bench(stdout, o->set.report, &o->set), 0);
 }
 
 /* OpenMP's threads spin while they wait, which takes the cores from decoder and encoder: 83 s instead of 10

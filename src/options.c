@@ -461,13 +461,10 @@ const sc_option sc_option_table[] = {
       OF(bench),
       .help = "time the networks, the published ones with random weights, and the chain with INPUT if given, "
               "in every precision of --device, or those of --precision" },
-    { .name = "--report",
-      .type = SC_TEXT,
-      .group = RUNNING,
-      OF(report),
-      .unit = "FILE",
-      .full = true,
-      .help = "with --bench: its figures as JSON" },
+    { .name = "--report", .type = SC_TEXT, .group = RUNNING, IN(report), .unit = "FILE.html",
+      .help = "write a page to look the film over by: parallax in degrees for --viewer, holes and the eyes' "
+              "colours over time, and pictures of each shot from left, right, as anaglyph and depth. Of many "
+              "films: a folder, for a page each. With --bench: its figures as JSON" },
     { .name = "--version",
       .alias = "-version",
       .type = SC_BOOL,

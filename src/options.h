@@ -27,7 +27,6 @@ typedef struct sc_options { /* the settings and what only the command line needs
     int naming;    /* sc_naming: what is added to names that are made up */
     int help;      /* 0 or sc_help_form */
     int version, print_config, info, bench, recursive;
-    const char *report;               /* of --bench */
     const char *input[SC_MAX_INPUTS]; /* all that are named; set.input is the first */
     int inputs;
     char named[SC_MAX_OUTPUTS][4096]; /* hold paths of outputs made up here: copy the struct only with care */

@@ -445,13 +445,17 @@ static int check_together(const sc_settings *s, char *error, size_t size)
                         s->depth_file ? "--depth" : "--export-depth");
     if (s->reconstruct && !s->vae)
         return complain(error, size, "--reconstruct: by which network? --vae names its file");
-    if (s->reconstruct && (s->depth_file || s->export_depth || s->cache || s->shots || s->analyze))
+    if (s->reconstruct &&
+        (s->depth_file || s->export_depth || s->cache || s->shots || s->analyze || s->report))
         return complain(error, size, "--reconstruct makes no depth: %s does not go with it",
                         s->depth_file     ? "--depth"
                         : s->export_depth ? "--export-depth"
                         : s->cache        ? "--cache"
                         : s->shots        ? "--shots"
-                                          : "--analyze");
+                        : s->analyze      ? "--analyze"
+                                          : "--report");
+    if (s->analyze && s->report)
+        return complain(error, size, "--analyze makes no other eye that --report could show");
     if (s->analyze && s->output[0].path)
         return complain(error, size, "--analyze converts nothing: \"%s\" would not be made",
                         s->output[0].path);
@@ -473,11 +477,12 @@ static int take_pair(sc_options *o, char *error, size_t size)
 {
     sc_settings *s = &o->set;
 
-    if (s->reconstruct || s->cache || s->analyze || s->output[0].path)
+    if (s->reconstruct || s->cache || s->analyze || s->report || s->output[0].path)
         return complain(error, size, "--score converts nothing: %s does not go with it",
                         s->reconstruct ? "--reconstruct"
                         : s->cache     ? "--cache"
                         : s->analyze   ? "--analyze"
+                        : s->report    ? "--report"
                                        : "an output");
     if (s->synthetic_view != SC_VIEW_RIGHT)
         return complain(error, size, "--score compares the right eye: --synthetic-view right makes it");

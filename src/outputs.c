@@ -22,7 +22,7 @@ int sc_outputs_check(const sc_settings *s, const sc_logger *log)
 {
     struct {
         const char *name, *path;
-    } file[SC_MAX_OUTPUTS + 6] = { { "input", s->input },
+    } file[SC_MAX_OUTPUTS + 7] = { { "input", s->input },
                                    { "--depth", s->depth_file },
                                    { "--shots", s->shots } };
     int n = 3; /* from here on written to */
@@ -47,6 +47,8 @@ int sc_outputs_check(const sc_settings *s, const sc_logger *log)
     file[n++].path = s->stats;
     file[n].name = "--analyze";
     file[n++].path = s->analyze;
+    file[n].name = "--report";
+    file[n++].path = s->report;
     for (int i = 3; i < n; i++)
         for (int k = 0; k < i; k++)
             if (same_file(file[i].path, file[k].path) && !(k < 3 && sc_is_pipe(file[i].path)))

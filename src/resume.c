@@ -73,6 +73,7 @@ int sc_resume_key(char *digest, const sc_context *c, bool large)
         s->depth_window,   s->depth_overlap, s->depth_steps,   s->depth_guidance,   s->inpaint,
         s->inpaint_window, s->inpaint_tile,  s->inpaint_steps, s->inpaint_guidance, s->inpaint_overlap,
         s->match,          (double)s->seed,  s->optimize,      s->segment_frames,   s->stats != NULL,
+        s->report != NULL,
     };
     cJSON *key = cJSON_CreateArray();
     char networks[SC_KEPT_TEXT], *text;
@@ -143,6 +144,20 @@ static sc_seam read_seam(const cJSON *json)
     };
 }
 
+enum { PART = 4 }; /* numbers of a part of the curve */
+
+static void add_curve(cJSON *json, const sc_gauge_shot *s)
+{
+    float v[PART * SC_GAUGE_PARTS];
+    const int parts = sc_gauge_parts(s);
+
+    for (int i = 0; i < parts; i++) {
+        const sc_gauge_part *p = &s->part[i];
+        memcpy(&v[PART * i], (const float[PART]){ p->low, p->high, p->hole, p->median }, PART * sizeof(*v));
+    }
+    cJSON_AddItemToObject(json, "curve", cJSON_CreateFloatArray(v, PART * parts));
+}
+
 static void add_shot(cJSON *array, const sc_gauge_shot *s)
 {
     const double v[] = {
@@ -163,14 +178,52 @@ static void add_shot(cJSON *array, const sc_gauge_shot *s)
         s->sides,
         s->hole,
         s->light,
+        s->colour,
+        s->step,
+        (double)s->still_frame,
     };
+    cJSON *json = cJSON_CreateObject();
 
-    cJSON_AddItemToArray(array, cJSON_CreateDoubleArray(v, SC_COUNT(v)));
+    cJSON_AddItemToObject(json, "shot", cJSON_CreateDoubleArray(v, SC_COUNT(v)));
+    add_curve(json, s);
+    if (s->still[0])
+        cJSON_AddItemToObject(json, "stills",
+                              cJSON_CreateStringArray((const char *const *)s->still, SC_STILLS));
+    cJSON_AddItemToArray(array, json);
+}
+
+static void read_curve(sc_gauge_shot *s, const cJSON *curve)
+{
+    const cJSON *at = curve ? curve->child : NULL;
+
+    for (int i = 0; i < sc_gauge_parts(s); i++) {
+        double v[PART];
+
+        for (int k = 0; k < PART; k++, at = at ? at->next : NULL)
+            v[k] = value(at);
+        s->part[i] = (sc_gauge_part){ (float)v[0], (float)v[1], (float)v[2], (float)v[3] };
+    }
+}
+
+/* Those of a shot that keeps pictures. */
+static int read_stills(sc_gauge_shot *s, const cJSON *stills, int64_t frame)
+{
+    char *text[SC_STILLS] = { NULL };
+    bool whole = true;
+
+    if (cJSON_GetArraySize(stills) != SC_STILLS)
+        return 0;
+    for (int i = 0; i < SC_STILLS; i++) {
+        const char *one = cJSON_GetStringValue(cJSON_GetArrayItem(stills, i));
+        whole = (text[i] = strdup(one ? one : "")) && whole;
+    }
+    sc_gauge_picture(s, frame, text);
+    return whole ? 0 : -ENOMEM;
 }
 
 static sc_gauge_shot read_shot(const cJSON *a)
 {
-    double v[17];
+    double v[20];
 
     for (int i = 0; i < SC_COUNT(v); i++)
         v[i] = value(cJSON_GetArrayItem(a, i));
@@ -187,7 +240,10 @@ static sc_gauge_shot read_shot(const cJSON *a)
                             .high_frame = (int64_t)v[13],
                             .sides = v[14],
                             .hole = v[15],
-                            .light = v[16] };
+                            .light = v[16],
+                            .colour = v[17],
+                            .step = SC_MAX((int)v[18], 1),
+                            .still_frame = (int64_t)v[19] };
 }
 
 /* What the gauge has to say of the shots that are over. */
@@ -224,15 +280,20 @@ static int find(int64_t frame, sc_writer *const *w, int writers, cJSON **record)
 
 static int take_shots(sc_seams *s, sc_gauge *g, const cJSON *shots)
 {
+    int ret;
+
     for (const cJSON *shot = shots ? shots->child : NULL; shot && g; shot = shot->next) {
         sc_gauge_shot *place = sc_gauge_add(g);
 
-        if (!place)
-            return -ENOMEM;
-        *place = read_shot(shot);
-        s->shots++;
+        SC_TRY(place ? 0 : -ENOMEM);
+        *place = read_shot(cJSON_GetObjectItem(shot, "shot"));
+        read_curve(place, cJSON_GetObjectItem(shot, "curve"));
+        if (sc_gauge_pictured(g, s->shots++))
+            SC_TRY(read_stills(place, cJSON_GetObjectItem(shot, "stills"), place->still_frame));
     }
     return 0;
+fail:
+    return ret;
 }
 
 static int take_record(sc_seams *s, sc_gauge *g, const cJSON *record)

@@ -48,7 +48,7 @@ int sc_json_write(const char *path, const cJSON *json, const sc_logger *log)
     return ok ? 0 : sc_fail(log, SC_ERR_OUTPUT, "report", "%s cannot be written", path);
 }
 
-static void add_shot(cJSON *rows, const sc_gauge_shot *shot)
+static void add_shot(cJSON *rows, const sc_gauge_shot *shot, const sc_settings *s)
 {
     cJSON *row = cJSON_CreateObject(), *disparity = cJSON_AddObjectToObject(row, "disparity");
 
@@ -58,6 +58,8 @@ static void add_shot(cJSON *rows, const sc_gauge_shot *shot)
     cJSON_AddNumberToObject(disparity, "p50", shot->median);
     cJSON_AddNumberToObject(disparity, "p99", shot->high);
     cJSON_AddNumberToObject(row, "hole", shot->hole);
+    if (!s->analyze && !s->score)
+        cJSON_AddNumberToObject(row, "colour", shot->colour);
     cJSON_AddItemToArray(rows, row);
 }
 
@@ -92,11 +94,10 @@ static void add_scores(cJSON *json, const sc_score *score)
     }
 }
 
-int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
-                   const sc_score *score, const sc_pair *pair, const sc_logger *log)
+cJSON *sc_stats_json(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
+                     const sc_score *score, const sc_pair *pair)
 {
     cJSON *json = cJSON_CreateObject(), *source, *shares, *shots;
-    int ret;
 
     cJSON_AddNumberToObject(json, "schema", SCHEMA);
     source = cJSON_AddObjectToObject(json, "source");
@@ -118,9 +119,17 @@ int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progre
     } else {
         shots = cJSON_AddArrayToObject(json, "shots");
         for (int i = 0; i < g->shots; i++)
-            add_shot(shots, &g->shot[i]);
+            add_shot(shots, &g->shot[i], s);
     }
-    ret = sc_json_write(s->stats, json, log);
+    return json;
+}
+
+int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
+                   const sc_score *score, const sc_pair *pair, const sc_logger *log)
+{
+    cJSON *json = sc_stats_json(s, v, p, g, score, pair);
+    const int ret = sc_json_write(s->stats, json, log);
+
     cJSON_Delete(json);
     return ret;
 }

@@ -16,7 +16,11 @@ void sc_stats_log(const sc_progress *p, const sc_device *dev, const char *encode
 /* Says what passing a VAE cost in the mean. */
 void sc_stats_log_score(const sc_score *score, const sc_logger *log);
 
-/* Writes s->stats: {"schema": 1, ...}, described in README.md. SC_ERR_OUTPUT. */
+/* {"schema": 1, ...}, described in README.md: what s->stats gets. The caller's. */
+cJSON *sc_stats_json(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
+                     const sc_score *score, const sc_pair *pair);
+
+/* Writes that to s->stats. SC_ERR_OUTPUT. */
 int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
                    const sc_score *score, const sc_pair *pair, const sc_logger *log);
 

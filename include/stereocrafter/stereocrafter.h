@@ -194,6 +194,7 @@ typedef struct sc_settings {
     int hwaccel;        /* 0: the device's engine decodes what it can; 1: software decodes */
     const char *precision; /* NULL, or "fp16", or "depth.unet=bf16,vae=fp32" */
     const char *stats;     /* NULL, or where figures of the conversion go, as JSON */
+    const char *report;    /* NULL, or where a page of figures and pictures of every shot goes */
     int64_t vram;          /* bytes of a GPU's memory that may be taken in all; 0 = what is free */
     int64_t seed;
     int threads;  /* 0 = one per core */

@@ -1,6 +1,7 @@
 #include "gauge.h"
 #include "pair.h"
 #include "published.h"
+#include "review.h"
 #include "score.h"
 
 /* Splat and inpaint, for one of the eyes. */
@@ -41,6 +42,8 @@ static int open_stereo(sc_stage **chain, const sc_context *c, const sc_reader *r
         SC_TRY(open_view(chain, c, true));
     if (view != SC_VIEW_LEFT)
         SC_TRY(open_view(chain, c, false));
+    if (c->gauge && (c->set->report || c->set->stats) && !c->set->analyze) /* which leaves holes unfilled */
+        SC_TRY(sc_review_open(chain, c, *chain));
     return 0;
 fail:
     return ret;

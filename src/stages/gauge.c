@@ -69,6 +69,71 @@ sc_gauge_shot *sc_gauge_add(sc_gauge *all)
     return &all->shot[all->shots++];
 }
 
+void sc_gauge_picture(sc_gauge_shot *s, int64_t frame, char **still)
+{
+    for (int i = 0; i < SC_STILLS; i++) {
+        free(s->still[i]);
+        s->still[i] = still[i];
+        still[i] = NULL;
+    }
+    s->still_frame = frame;
+}
+
+bool sc_gauge_pictured(sc_gauge *g, int shot)
+{
+    int every = 1;
+
+    while (shot >= SC_GAUGE_STILLS * every)
+        every *= 2;
+    for (int i = every / 2; every > 1 && i < g->shots; i += every)
+        sc_gauge_picture(&g->shot[i], 0, (char *[SC_STILLS]){ NULL });
+    return shot % every == 0;
+}
+
+int sc_gauge_parts(const sc_gauge_shot *s)
+{
+    return (int)SC_MIN((s->frames + s->step - 1) / s->step, SC_GAUGE_PARTS);
+}
+
+/* A curve that is full gets half as many parts. */
+static void add_to_curve(sc_gauge_shot *s, int64_t frame, float low, float median, float high, float hole)
+{
+    sc_gauge_part *p;
+
+    for (; frame / s->step >= SC_GAUGE_PARTS; s->step *= 2)
+        for (int i = 0; i < SC_GAUGE_PARTS; i++) {
+            const sc_gauge_part none = { .low = INFINITY, .high = -INFINITY };
+            const sc_gauge_part *pair = &s->part[2 * i];
+
+            s->part[i] = 2 * i >= SC_GAUGE_PARTS
+                             ? none
+                             : (sc_gauge_part){ .low = SC_MIN(pair[0].low, pair[1].low),
+                                                .high = SC_MAX(pair[0].high, pair[1].high),
+                                                .hole = SC_MAX(pair[0].hole, pair[1].hole),
+                                                .median = pair[0].median };
+        }
+    p = &s->part[frame / s->step];
+    p->low = SC_MIN(p->low, low);
+    p->high = SC_MAX(p->high, high);
+    p->hole = SC_MAX(p->hole, hole);
+    if (frame % s->step == 0)
+        p->median = median;
+}
+
+static void begin_shot(sc_gauge_shot *s, const gauge *g, const sc_frame *f)
+{
+    *s = (sc_gauge_shot){ .first = g->frames,
+                          .time = sc_edit_time(g->c->video, f->pts),
+                          .width = (int)f->left.t.dim[1],
+                          .picture = f->active,
+                          .low = INFINITY,
+                          .high = -INFINITY,
+                          .sides = -INFINITY,
+                          .step = 1 };
+    for (int i = 0; i < SC_GAUGE_PARTS; i++)
+        s->part[i] = (sc_gauge_part){ .low = INFINITY, .high = -INFINITY };
+}
+
 /* The stage's shot in the table; another stage may have begun it. */
 static sc_gauge_shot *find_shot(gauge *g, const sc_frame *f)
 {
@@ -80,13 +145,7 @@ static sc_gauge_shot *find_shot(gauge *g, const sc_frame *f)
     if (g->shot++ < all->shots)
         return &all->shot[g->shot - 1];
     if ((s = sc_gauge_add(all)))
-        *s = (sc_gauge_shot){ .first = g->frames,
-                              .time = sc_edit_time(g->c->video, f->pts),
-                              .width = (int)f->left.t.dim[1],
-                              .picture = f->active,
-                              .low = INFINITY,
-                              .high = -INFINITY,
-                              .sides = -INFINITY };
+        begin_shot(s, g, f);
     return s;
 }
 
@@ -95,6 +154,7 @@ static void add(sc_gauge_shot *s, const reading *r, int64_t frame, const sc_fram
     const double strength = f->max_disparity * (double)f->active.w / s->width, n = (double)++s->readings;
     const double low = (r->range[0] - f->convergence) * strength;
     const double high = (r->range[1] - f->convergence) * strength;
+    const double median = (r->median[0] - f->convergence) * strength;
     const double sides = (SC_MAX(r->side[0][0], r->side[1][0]) - f->convergence) * strength;
 
     s->frames = SC_MAX(s->frames, frame - s->first + 1);
@@ -107,9 +167,10 @@ static void add(sc_gauge_shot *s, const reading *r, int64_t frame, const sc_fram
         s->high_frame = frame;
     }
     s->sides = SC_MAX(s->sides, sides);
-    s->median += ((r->median[0] - f->convergence) * strength - s->median) / n;
+    s->median += (median - s->median) / n;
     s->hole += (r->hole[0] - s->hole) / n;
     s->light += ((r->picture[0] + r->picture[1] + r->picture[2]) / 3 - s->light) / n;
+    add_to_curve(s, frame - s->first, (float)low, (float)median, (float)high, r->hole[0]);
 }
 
 static int gauge_next(sc_stage *stage, sc_frame *out)
@@ -165,6 +226,8 @@ int sc_gauge_open(sc_stage **out, const sc_context *c, sc_stage *from)
 
 void sc_gauge_clear(sc_gauge *g)
 {
+    for (int i = 0; i < g->shots; i++)
+        sc_gauge_picture(&g->shot[i], 0, (char *[SC_STILLS]){ NULL });
     free(g->shot);
     *g = (sc_gauge){ 0 };
 }

@@ -240,6 +240,11 @@ int sc_packed_new(AVFrame **out, enum AVPixelFormat format, int width, int heigh
     return ret;
 }
 
+void sc_picture_free(AVFrame **f)
+{
+    av_frame_free(f);
+}
+
 void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *shape, const sc_video_info *v)
 {
     const int ret = sc_pixels_from_frame(px, shape, v, x->log);

@@ -32,6 +32,7 @@ uint32_t sc_picture_check(const AVFrame *f);
 int sc_shape_new(AVFrame **f, enum AVPixelFormat format, int width, int height);
 /* A host frame without gaps, as sc_upload wants it. */
 int sc_packed_new(AVFrame **f, enum AVPixelFormat format, int width, int height);
+void sc_picture_free(AVFrame **f); /* of either */
 
 /* Pixels of shape's format and size in the arena, with nothing in them. */
 void sc_pixels_new(sc_exec *x, sc_pixels *px, const AVFrame *shape, const sc_video_info *v);

@@ -7,7 +7,7 @@ command -v ffmpeg >/dev/null || exit 77
 cd "$work" || exit 1
 
 common=(--depth-size 64 --segment-frames 20 --threads 1 --resume --progress none)
-both=(--export-depth depth.nut --stats stats.json -c:v mpeg4 out.mkv --layout tab -c:v ffv1 tab.mkv)
+both=(--export-depth depth.nut --stats stats.json --report page.html -c:v mpeg4 out.mkv --layout tab -c:v ffv1 tab.mkv)
 start() { # ARGUMENTS...: in the background, as $child
     "$program" film.mkv "${common[@]}" "$@" 2>err.txt &
     child=$!
@@ -28,10 +28,11 @@ fingerprint() {
         ffmpeg -v error -i $f -map 0 -f framemd5 - && ffmpeg -v error -i $f -map 0 -c copy -f framemd5 -
     done >"$1"
     sed -n '/"shots":.*\[/,$p' stats.json >>"$1"
+    grep -o '"shots":\[.*\],"report"' page.html >>"$1"
 }
 same() { [ -s "$1" ] && cmp -s "$1" "$2"; }
 has() { grep -q -e "$1" err.txt; }
-clean() { rm -rf out.mkv* tab.mkv* depth.nut* stats.json; }
+clean() { rm -rf out.mkv* tab.mkv* depth.nut* stats.json page.html; }
 tidy() { [ "$(echo out.mkv* tab.mkv* depth.nut*)" = "out.mkv tab.mkv depth.nut" ]; }
 segments() { find out.mkv.parts -name '*.seg' 2>/dev/null | wc -l; }
 # wait_for N: until N segments of the first output are there, or half a minute is over.
@@ -59,6 +60,7 @@ cp out.mkv whole.mkv
 check "a whole film" [ "$(ffprobe -v error -count_packets -show_entries stream=nb_read_packets -of csv=p=0 out.mkv |
     head -n 1 | tr -d ,)" = 300 ]
 check "leaves nothing beside it" tidy
+check "its page shows every shot" [ "$(grep -o '"stills":{"left":"' page.html | wc -l)" = "$(grep -c '"first":' stats.json)" ]
 
 RANDOM=${SC_SEED:-42}
 for k in $(seq "${SC_KILLS:-2}"); do
