@@ -44,7 +44,7 @@ static size_t lay_out(sc_past *p, const sc_causal_list *list, sc_dtype t, int64_
             carve(memory, &used, list->conv[i].narrow ? list->conv[i].type : t,
                   SC_DIMS(list->conv[i].frames, h >> level, w >> level, list->conv[i].channels));
         if (list->conv[i].narrow)
-            p->conv[i].scale = carve(memory, &used, SC_F32, SC_DIMS(list->conv[i].frames));
+            p->conv[i].frames.scale = carve(memory, &used, SC_F32, SC_DIMS(list->conv[i].frames)).data;
     }
     return used;
 }
@@ -84,46 +84,63 @@ int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames
     return (before(w, past) + frames - w->taps) / step(w) + 1;
 }
 
-typedef struct strip { /* of a slice; with a factor each where they are narrow */
-    sc_tensor t, scale;
-} strip;
+/* With its factor, where a frame has one. */
+static sc_tensor frame_of(sc_tensor frames, int64_t t)
+{
+    sc_tensor f = sc_slice(frames, 0, t, 1);
+
+    f.scale = frames.scale ? frames.scale + t : NULL;
+    return f;
+}
 
 /* Frame t of a slice; below 0: of those before it. */
-static strip frame_at(const sc_causal *w, const strip *in, const sc_past *past, int64_t t)
+static sc_tensor frame_at(const sc_causal *w, sc_tensor in, const sc_past *past, int64_t t)
 {
-    const bool before_it = t < 0 && past->conv[w->slot].begun;
-    const sc_tensor all = before_it ? past->conv[w->slot].frames : in->t;
-    const sc_tensor scale = before_it ? past->conv[w->slot].scale : in->scale;
-    const int64_t at = before_it ? kept(w) + t : SC_MAX(t, 0);
-
-    return (strip){ sc_slice(all, 0, at, 1), scale.ndim ? sc_slice(scale, 0, at, 1) : SC_NONE };
+    return t < 0 && past->conv[w->slot].begun
+               ? frame_of(past->conv[w->slot].frames, (past->conv[w->slot].oldest + kept(w) + t) % kept(w))
+               : frame_of(in, SC_MAX(t, 0));
 }
 
-/* Of a slice that is shorter than what is kept, some frames stay, and move up: in this order none is lost. */
-static void remember(sc_exec *x, const sc_causal *w, const strip *in, sc_past *past)
+/* A frame takes the place of the oldest one: those that stay are not moved. */
+static void remember(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past)
 {
-    for (int i = 0; i < kept(w); i++) {
-        const strip from = frame_at(w, in, past, in->t.dim[0] - kept(w) + i);
+    const int n = kept(w), at = (int)((past->conv[w->slot].oldest + in.dim[0]) % n);
 
-        sc_copy_into(x, sc_slice(past->conv[w->slot].frames, 0, i, 1), from.t);
-        if (from.scale.ndim)
-            sc_copy_into(x, sc_slice(past->conv[w->slot].scale, 0, i, 1), from.scale);
+    for (int64_t i = past->conv[w->slot].begun ? SC_MAX(n - in.dim[0], 0) : 0; i < n; i++) {
+        const sc_tensor from = frame_at(w, in, past, in.dim[0] - n + i);
+        const sc_tensor to = frame_of(past->conv[w->slot].frames, (at + i) % n);
+
+        sc_copy_into(x, to, from);
+        if (to.scale)
+            sc_copy_into(x, sc_tensor_make(to.scale, SC_F32, SC_DIMS(1)),
+                         sc_tensor_make(from.scale, SC_F32, SC_DIMS(1)));
     }
-    past->conv[w->slot].begun |= w->taps > 1;
+    past->conv[w->slot].oldest = at;
+    past->conv[w->slot].begun = true;
 }
 
-/* Three taps see each frame, and so does the next slice: it is made narrow but once. */
-static strip narrowed(sc_exec *x, const sc_causal *w, sc_tensor in)
+/* For what w is given, a frame at a time: three taps see each frame, and so does the next slice, so it is
+ * made narrow but once. */
+static sc_tensor new_input(sc_exec *x, const sc_causal *w, sc_tensor in)
 {
-    strip f = { in, SC_NONE };
+    const bool narrow = w->p.scale.ndim && w->taps > 1;
+    sc_tensor y = sc_new(x, narrow ? w->p.w.dtype : x->act, in.ndim, in.dim);
 
-    if (!w->p.scale.ndim || w->taps == 1)
-        return f;
-    f.t = sc_new(x, w->p.w.dtype, in.ndim, in.dim);
-    f.scale = sc_new(x, SC_F32, SC_DIMS(in.dim[0]));
-    for (int64_t t = 0; t < in.dim[0]; t++)
-        sc_quantise_into(x, sc_slice(f.t, 0, t, 1), sc_slice(f.scale, 0, t, 1), sc_slice(in, 0, t, 1));
-    return f;
+    if (narrow)
+        y.scale = sc_new(x, SC_F32, SC_DIMS(in.dim[0])).data;
+    return y;
+}
+
+static sc_tensor narrowed(sc_exec *x, const sc_causal *w, sc_tensor in)
+{
+    if (!w->p.scale.ndim || w->taps == 1 || in.dtype == w->p.w.dtype)
+        return in;
+    const sc_tensor y = new_input(x, w, in);
+    for (int64_t t = 0; t < in.dim[0]; t++) {
+        const sc_tensor to = frame_of(y, t);
+        sc_quantise_into(x, to, sc_tensor_make(to.scale, SC_F32, SC_DIMS(1)), sc_slice(in, 0, t, 1));
+    }
+    return y;
 }
 
 /* One temporal tap's kernels; the bias is the first one's. */
@@ -148,20 +165,19 @@ void sc_causal_into(sc_exec *x, sc_tensor out, const sc_causal *w, sc_tensor in,
 
     SC_CHECK(x, in.dim[0] > 0 && out.dim[0] == sc_causal_frames(w, past, in.dim[0]));
     SC_CHECK(x, w->taps == 1 || (was.dim[1] == in.dim[1] && was.dim[2] == in.dim[2]));
-    const strip all = narrowed(x, w, in);
+    in = narrowed(x, w, in);
     for (int64_t t = 0; t < out.dim[0]; t++) {
         const sc_tensor y = sc_slice(out, 0, t, 1), z = add ? sc_slice(*add, 0, t, 1) : SC_NONE;
         sc_conv2d_opt o = { .stride = w->down ? 2 : 1, .pad_mode = w->down ? 2 : 0, .add = &z };
 
         for (int k = 0; k < w->taps; k++, o.add = &y) {
             const sc_param p = tap_of(w, k);
-            strip f = frame_at(w, &all, past, t * step(w) + k - before(w, past));
 
-            f.t.scale = f.scale.data;
-            sc_conv2d_into(x, y, f.t, &p, &o);
+            sc_conv2d_into(x, y, frame_at(w, in, past, t * step(w) + k - before(w, past)), &p, &o);
         }
     }
-    remember(x, w, &all, past);
+    if (kept(w))
+        remember(x, w, in, past);
     sc_pop(x, m);
 }
 
@@ -179,7 +195,7 @@ sc_tensor sc_causal_forward(sc_exec *x, const sc_causal *w, sc_tensor in, sc_pas
 void sc_causal_norm(sc_exec *x, sc_tensor out, const sc_norm *w, sc_tensor in)
 {
     for (int64_t t = 0; t < in.dim[0]; t++)
-        sc_group_norm_into(x, sc_slice(out, 0, t, 1), sc_slice(in, 0, t, 1), w, SC_NORM_GROUPS, EPS, true);
+        sc_group_norm_into(x, frame_of(out, t), sc_slice(in, 0, t, 1), w, SC_NORM_GROUPS, EPS, true);
 }
 
 void sc_causal_resblock_load(sc_loader *ld, sc_causal_list *list, sc_causal_resblock *w, int in, int out,
@@ -201,11 +217,14 @@ void sc_causal_resblock_forward(sc_exec *x, sc_tensor out, const sc_causal_resbl
                                 sc_past *past)
 {
     const sc_mark m = sc_push(x);
-    const sc_tensor n = sc_new(x, x->act, in.ndim, in.dim);
+    const sc_tensor n = new_input(x, &w->conv1, in);
 
     sc_causal_norm(x, n, &w->norm1, in);
-    const sc_tensor h = sc_causal_forward(x, &w->conv1, n, past);
-    sc_causal_norm(x, h, &w->norm2, h);
+    sc_tensor h = sc_causal_forward(x, &w->conv1, n, past);
+    const sc_tensor made = h;
+    if (w->conv2.p.scale.ndim)
+        h = new_input(x, &w->conv2, made);
+    sc_causal_norm(x, h, &w->norm2, made);
     for (int64_t t = 0; t < in.dim[0] && w->conv_shortcut.w.ndim; t++)
         sc_conv2d_into(x, sc_slice(out, 0, t, 1), sc_slice(in, 0, t, 1), &w->conv_shortcut, NULL);
     sc_causal_into(x, out, &w->conv2, h, past, w->conv_shortcut.w.ndim ? &out : &in);

@@ -28,7 +28,8 @@ typedef struct sc_causal_list {
  * was given any. */
 typedef struct sc_past {
     struct {
-        sc_tensor frames, scale; /* scale [frames]: of narrow ones */
+        sc_tensor frames; /* with factors where they are narrow */
+        int oldest;       /* of them; the others follow it, round and round */
         bool begun;
     } conv[SC_CAUSAL_MAX];
 } sc_past;
@@ -53,7 +54,8 @@ void sc_causal_load(sc_loader *ld, sc_causal_list *list, sc_causal *w, const sc_
                     const char *name);
 /* Frames that come of so many. */
 int64_t sc_causal_frames(const sc_causal *w, const sc_past *past, int64_t frames);
-/* add, or NULL: of out's shape, perhaps out. out is not in. */
+/* in: E4M3 with a factor for each frame, or made so where w is. add, or NULL: of out's shape, perhaps out.
+ * out is not in. */
 void sc_causal_into(sc_exec *x, sc_tensor out, const sc_causal *w, sc_tensor in, sc_past *past,
                     const sc_tensor *add);
 sc_tensor sc_causal_forward(sc_exec *x, const sc_causal *w, sc_tensor in, sc_past *past);
@@ -70,7 +72,7 @@ void sc_causal_resblock_load(sc_loader *ld, sc_causal_list *list, sc_causal_resb
 void sc_causal_resblock_forward(sc_exec *x, sc_tensor out, const sc_causal_resblock *w, sc_tensor in,
                                 sc_past *past);
 
-/* out = silu(norm(in)), frame by frame. out may be in. */
+/* out = silu(norm(in)), frame by frame. out may be in, or E4M3 with a factor for each frame. */
 void sc_causal_norm(sc_exec *x, sc_tensor out, const sc_norm *w, sc_tensor in);
 
 /* Doubles width and height and, with frames = 2, time, but for the clip's first frame, which stays one. */
