@@ -33,6 +33,17 @@ static const char *attention_kernel(sc_dtype t, int capability, int64_t batch, i
                                    capability)];
 }
 
+/* E4M3 is multiplied, with factors, but never made. */
+static sc_dtype made_of(sc_dtype t)
+{
+    return t == SC_F8 ? SC_F16 : t;
+}
+
+static sc_tensor factors_of(sc_dtype t, int64_t n)
+{
+    return t == SC_F8 ? shaped(SC_F32, SC_DIMS(n)) : SC_NONE;
+}
+
 static const char *conv_kernel(sc_dtype t, int capability, int64_t size, int64_t h, int64_t w,
                                int64_t channels)
 {
@@ -41,7 +52,9 @@ static const char *conv_kernel(sc_dtype t, int capability, int64_t size, int64_t
     };
     const sc_tensor x = shaped(t, SC_DIMS(8, h, w, channels));
     const int pad = (int)size / 2;
-    const sc_conv2d_args a = { .y = x,
+    const sc_conv2d_args a = { .y = shaped(made_of(t), SC_DIMS(8, h, w, channels)),
+                               .scale = factors_of(t, channels),
+                               .x_scale = factors_of(t, 1),
                                .x = x,
                                .w = shaped(t, SC_DIMS(channels, size, size, channels)),
                                .stride = 1,
@@ -60,7 +73,9 @@ static const char *conv_kernel(sc_dtype t, int capability, int64_t size, int64_t
 static const char *linear_kernel(sc_dtype t, int capability, sc_act act)
 {
     const int64_t out = act == SC_ACT_GEGLU ? 2560 : 1280;
-    const sc_linear_args a = { .y = shaped(t, SC_DIMS(230400, 1280)),
+    const sc_linear_args a = { .y = shaped(made_of(t), SC_DIMS(230400, 1280)),
+                               .scale = factors_of(t, out),
+                               .x_scale = factors_of(t, 230400),
                                .x = shaped(t, SC_DIMS(230400, 320)),
                                .w = shaped(t, SC_DIMS(out, 320)),
                                .act = act };
@@ -69,6 +84,14 @@ static const char *linear_kernel(sc_dtype t, int capability, sc_act act)
     if (capability == HOPPER && sc_plan_tap_linear(&tap, &a, PROCESSORS))
         return "wgmma taps";
     return sc_plan_linear_fused(&a, capability) ? "cuBLASLt" : "cuBLASLt, then one pass in L2";
+}
+
+static void products(FILE *f, sc_dtype t, int c)
+{
+    fprintf(f, "3x3 of 320 channels by %s, of 128 by %s, 1x1 by %s; linear by %s, with GEGLU by %s\n",
+            conv_kernel(t, c, 3, 72, 128, 320), conv_kernel(t, c, 3, 576, 1024, 128),
+            conv_kernel(t, c, 1, 72, 128, 320), linear_kernel(t, c, SC_ACT_NONE),
+            linear_kernel(t, c, SC_ACT_GEGLU));
 }
 
 void sc_info_kernels(FILE *f, const sc_device *dev)
@@ -83,13 +106,18 @@ void sc_info_kernels(FILE *f, const sc_device *dev)
             continue;
         fprintf(f,
                 "    kernels in %s: attention of 9216 tokens by %s, of 576 by %s, between 25 frames by %s, "
-                "VAE by %s;\n",
+                "VAE by %s;\n        ",
                 sc_dtype_name(t), attention_kernel(t, c, 25, 9216, 64), attention_kernel(t, c, 25, 576, 64),
                 attention_kernel(t, c, 9216, 25, 64), attention_kernel(t, c, 8, 9216, 512));
-        fprintf(
-            f, "        3x3 of 320 channels by %s, of 128 by %s, 1x1 by %s; linear by %s, with GEGLU by %s\n",
-            conv_kernel(t, c, 3, 72, 128, 320), conv_kernel(t, c, 3, 576, 1024, 128),
-            conv_kernel(t, c, 1, 72, 128, 320), linear_kernel(t, c, SC_ACT_NONE),
-            linear_kernel(t, c, SC_ACT_GEGLU));
+        products(f, t, c);
+    }
+    if (dev->dtypes & 1u << SC_F8) {
+        fputs("    fp8 is native: E4M3 times E4M3, rounded by the norm before it or in a pass, all else in "
+              "fp16;\n        ",
+              f);
+        products(f, SC_F8, c);
+    } else {
+        fprintf(f, "    fp8 is not native: %s is used instead\n",
+                sc_dtype_name(dev->dtypes & 1u << SC_F16 ? SC_F16 : SC_F32));
     }
 }

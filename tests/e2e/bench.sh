@@ -13,6 +13,7 @@ has() {
 scene_render film.mp4 160x96 4 1 1 >/dev/null || exit 1
 "$program" --info >info.txt || exit 1
 check "info names the CPU and its types" has 1 '^    computes with fp32; by default .*quick=fp32$' info.txt
+check "info says that fp8 is not native" has 1 '^    fp8 is not native: fp32 is used instead$' info.txt
 check "info names versions" has 1 '^libavformat [0-9].* oneDNN [0-9]' info.txt
 
 "$program" --device cpu -f null --progress json film.mp4 2>null.txt || exit 1
