@@ -10,6 +10,7 @@ from degrade import Draw, blur, degrade, develop, expose, noise, on_some
 from generator import Generator
 from losses import depth_loss
 from network import DepthNet, FillNet, load_weights
+from video import VideoTask
 from warp import right_eye
 
 COMMITTED = pathlib.Path(__file__).parents[2] / "models/builtin"
@@ -22,11 +23,13 @@ class DepthTask:
 
     name = "depth"
     network = DepthNet
+    layout = torch.channels_last
     parts = ("shape", "scale", "edges", "twins")
     # The program's inputs for 16:9, 4:3 and upright video; one for each process, in turn.
     shapes = [(192, 336), (192, 256), (336, 192)]
     pixels = 64 * 192 * 320  # of a step of one process
     pictures = 2  # of a scene in a step
+    reuse = 8  # of a rendered scene
     twins = 0.2
 
     def __init__(self, device: torch.device):
@@ -57,10 +60,12 @@ class FillTask:
 
     name = "fill"
     network = FillNet
+    layout = torch.channels_last
     parts = ("colour", "features", "change")
     shapes = [(192, 320)]
     pixels = 48 * 192 * 320
     pictures = 2
+    reuse = 8
     features, change, squares = 0.02, 0.5, 3.0  # weights: each of the size of the colour error, or half of it
 
     def __init__(self, device: torch.device):
@@ -124,4 +129,4 @@ class FillTask:
         return colour_loss + self.features * features + self.change * change, parts
 
 
-TASKS = {task.name: task for task in (DepthTask, FillTask)}
+TASKS = {task.name: task for task in (DepthTask, FillTask, VideoTask)}

@@ -31,6 +31,7 @@ from evaluate import compare_fills, compare_on_scenes
 from generator import Generator
 from network import load_weights, save_weights
 from tasks import COMMITTED, TASKS, DepthTask, FillTask, Shape
+from video import VideoTask, compare_films
 
 RATE, WARMUP, DECAY_FROM, WEIGHT_DECAY = 1e-3, 200, 0.35, 0.03
 
@@ -57,12 +58,12 @@ def free_port() -> int:
 class Pool:
     """Rendered scenes of one shape, drawn from at random while a thread renders the next ones beside the training.
 
-    To render what a step sees takes as long as the step: each scene is drawn some REUSE times, looks different each time,
-    and gives way after SIZE newer ones. The training waits for the first LEAST alone."""
+    To render what a step sees takes as long as the step: each scene is drawn some task.reuse times, looks different each
+    time, and gives way after SIZE newer ones. The training waits for the first LEAST alone."""
 
-    SIZE, LEAST, ROUND, REUSE = 3072, 512, 32, 8
+    SIZE, LEAST, ROUND = 3072, 512, 32
 
-    def __init__(self, task: DepthTask | FillTask, generator: Generator, shape: Shape, seed: int):
+    def __init__(self, task: DepthTask | FillTask | VideoTask, generator: Generator, shape: Shape, seed: int):
         self.task, self.generator, self.shape, self.seed = task, generator, shape, seed
         size, least, count = (self.SIZE, self.LEAST, self.ROUND) if generator.gpu else (32, 4, 4)
         self.size, self.least, self.count = size, least, count
@@ -103,8 +104,8 @@ class Pool:
         while self.rendered < self.least or not self.ready.empty():
             self._take(self.ready.get())
         self.drawn += count
-        while self.drawn >= self.REUSE * self.count:
-            self.drawn -= self.REUSE * self.count
+        while self.drawn >= self.task.reuse * self.count:
+            self.drawn -= self.task.reuse * self.count
             self.wanted.release()
         which = torch.randint(min(self.rendered, self.size), (count,), device=self.generator.device)
         return [item[which] for item in self.items]
@@ -123,7 +124,7 @@ class Trainer:
             dist.init_process_group("nccl" if self.gpu else "gloo", rank=rank, world_size=job.processes)
         torch.manual_seed(job.seed)  # the same weights everywhere
         self.task = TASKS[job.network](self.device)
-        self.network = self.task.network().to(self.device, memory_format=torch.channels_last)
+        self.network = self.task.network().to(self.device, memory_format=self.task.layout)
         if job.start:
             load_weights(job.start, self.network)
         self.start = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
@@ -272,7 +273,7 @@ class Trainer:
         if committed.exists():
             networks["committed"] = self.task.network().to(self.device)
             load_weights(committed, networks["committed"])
-        compare = compare_on_scenes if self.job.network == "depth" else compare_fills
+        compare = {"depth": compare_on_scenes, "fill": compare_fills, "vae": compare_films}[self.job.network]
         scores = compare(networks, self.generator, 1024 if self.gpu else 8, self.job.out / "sheet.png")
         scores |= {"steps": self.step, "pictures": self.pictures * self.job.processes, "hours": self.job.hours,
                    "processes": self.job.processes, "seed": self.job.seed, "keep": self.job.keep}
