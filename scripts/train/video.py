@@ -196,7 +196,7 @@ class VideoTask:
     shapes = [(192, 320)]
     pixels = 16 * FRAMES * 192 * 320
     pictures = FRAMES
-    reuse = 24  # rendering a clip takes as long as its frames, and each time another part of it is seen
+    reuse = 12  # of a rendered clip, of which each time another part is seen
     edges, squares, latents = 0.5, 3.0, 1e-6  # weights; the last keeps the latents near 1, and does no more
 
     def __init__(self, device: torch.device):
