@@ -35,11 +35,15 @@ double sc_comfort_limit(const sc_settings *s)
 
 void sc_comfort_plan(const sc_settings *s, const sc_logger *log)
 {
+    const bool subject = s->convergence_mode == SC_CONVERGENCE_SUBJECT;
+    const double before = 1 - (subject ? SC_SUBJECT_FAR : s->convergence);
+    const double behind = subject ? SC_SUBJECT_NEAR : s->convergence;
+
     if (s->viewer == SC_VIEWER_NONE)
         return;
     sc_log(log, SC_LOG_INFO, "comfort", "%s: %.2f degrees in front of the screen at most, %.2f behind it",
-           viewers[s->viewer].name, sc_comfort_degrees(s->viewer, (1 - s->convergence) * s->max_disparity),
-           sc_comfort_degrees(s->viewer, s->convergence * s->max_disparity));
+           viewers[s->viewer].name, sc_comfort_degrees(s->viewer, before * s->max_disparity),
+           sc_comfort_degrees(s->viewer, behind * s->max_disparity));
 }
 
 /* The shots with what stands out most and lies deepest. */

@@ -101,6 +101,15 @@ const sc_option sc_option_table[] = {
       .unit = "0 far .. 1 near",
       .help = "what lies in the screen plane. 0.45 puts a little more in front of the screen than behind "
               "it, and keeps eyes from diverging on screens up to five metres wide" },
+    { .name = "--convergence-mode", .type = SC_CHOICE, .group = STEREO, IN(convergence_mode),
+      .choice = convergences,
+      .help = "constant: --convergence all the time; subject: what is in the middle of the picture lies in "
+              "the screen plane, followed smoothly within a shot, at 0.2 to 0.8 of the depth" },
+    { .name = "--floating-window", .type = SC_CHOICE, .group = STEREO, IN(floating_window),
+      .choice = windows,
+      .help = "auto: where a side of the picture cuts off what stands in front of the screen, a soft black "
+              "edge in one eye brings that side forward as far; smooth in time, and anew at cuts. Then the "
+              "source's eye is not untouched there" },
     { .name = "--shots", .type = SC_TEXT, .group = STEREO, IN(shots), .unit = "FILE",
       .help = "cuts, black bars, --max-disparity and --convergence of each shot from a file that "
               "--analyze wrote, instead of the same for all" },

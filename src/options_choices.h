@@ -29,6 +29,8 @@ static const char *const viewers[] = {
     [SC_VIEWER_CINEMA] = "cinema", [SC_VIEWER_PHONE] = "phone",  [SC_VIEWER_PHONE + 1] = NULL,
 };
 static const char *const views[] = { "right", "left", "both", NULL };
+static const char *const convergences[] = { "constant", "subject", NULL };
+static const char *const windows[] = { "off", "auto", NULL };
 static const char *const namings[] = { "iw3", "plex", "none", NULL };
 static const char *const switches[] = { "off", "on", NULL };
 static const char *const inpaints[] = { "auto", "extend", "network", "none", NULL };

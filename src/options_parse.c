@@ -454,6 +454,9 @@ static int check_together(const sc_settings *s, char *error, size_t size)
                         : s->shots        ? "--shots"
                         : s->analyze      ? "--analyze"
                                           : "--report");
+    if (s->convergence_mode == SC_CONVERGENCE_SUBJECT && (s->shots || s->analyze))
+        return complain(error, size, "--convergence-mode subject: %s has a convergence for each shot",
+                        s->shots ? "--shots" : "--analyze");
     if (s->analyze && s->report)
         return complain(error, size, "--analyze makes no other eye that --report could show");
     if (s->analyze && s->output[0].path)

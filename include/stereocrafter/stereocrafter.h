@@ -85,6 +85,9 @@ typedef enum sc_inpaint {
     SC_INPAINT_NONE
 } sc_inpaint;
 
+/* Whether the same depth lies in the screen plane all the time, or what the picture seems to be about. */
+typedef enum sc_convergence_mode { SC_CONVERGENCE_CONSTANT, SC_CONVERGENCE_SUBJECT } sc_convergence_mode;
+
 typedef enum sc_overwrite { SC_OVERWRITE_REFUSE, SC_OVERWRITE_YES, SC_OVERWRITE_NEVER } sc_overwrite;
 
 typedef struct sc_progress {
@@ -155,10 +158,12 @@ typedef struct sc_settings {
 
     /* Between the nearest and the farthest point: percent of width, 0..10; negative: pixels. */
     double max_disparity;
-    double convergence;  /* 0..1, the normalised disparity that lies in the screen plane */
-    int viewer;          /* sc_viewer: for whom parallax is told in degrees */
-    double max_parallax; /* degrees for that viewer that make sc_run() fail in the end; 0 = none */
-    int synthetic_view;  /* sc_view; for both, each is made with half of the disparity */
+    double convergence;   /* 0..1, the normalised disparity that lies in the screen plane */
+    int convergence_mode; /* sc_convergence_mode; for the subject, convergence is not used */
+    int floating_window;  /* 1: sides that cut off what stands in front of the screen come forward, black */
+    int viewer;           /* sc_viewer: for whom parallax is told in degrees */
+    double max_parallax;  /* degrees for that viewer that make sc_run() fail in the end; 0 = none */
+    int synthetic_view;   /* sc_view; for both, each is made with half of the disparity */
 
     /* Edit lists, src/stages/edit.h. NULL, or how each shot is converted; or where to write what the shots
      * are like, for which output[0].format must be SC_FORMAT_NULL. */

@@ -25,13 +25,24 @@ typedef struct reading {
     float range[2], median[2], side[2][2], hole[3], picture[9];
 } reading;
 
+void sc_gauge_sides(sc_exec *x, const sc_tensor side[2], const sc_frame *f)
+{
+    const sc_tensor disp = sc_crop(f->disp.t, f->active);
+    const int64_t h = disp.dim[0], w = disp.dim[1], strip = SC_MAX(w / SIDE, 1);
+    const sc_tensor above = sc_slice(disp, 0, 0, h - h / GROUND);
+
+    for (int i = 0; i < 2; i++)
+        sc_minmax_into(x, &(sc_minmax_args){ .y = side[i],
+                                             .x = sc_slice(above, 1, i ? w - strip : 0, strip),
+                                             .q_lo = side_quantile,
+                                             .q_hi = side_quantile });
+}
+
 /* Disparity of the part without black bars and of its left and right side, holes and brightness. */
 static void read_frame(sc_exec *x, reading *r, const sc_frame *f)
 {
     const sc_mark m = sc_push(x);
     const sc_tensor disp = sc_crop(f->disp.t, f->active);
-    const int64_t h = disp.dim[0], w = disp.dim[1], strip = SC_MAX(w / SIDE, 1);
-    const sc_tensor above = sc_slice(disp, 0, 0, h - h / GROUND);
     const sc_tensor range = sc_new(x, SC_F32, SC_DIMS(2)), median = sc_new_like(x, range);
     const sc_tensor side[2] = { sc_new_like(x, range), sc_new_like(x, range) };
     const sc_tensor share = sc_new(x, SC_F32, SC_DIMS(3, 1)), picture = sc_new(x, SC_F32, SC_DIMS(3, 3));
@@ -39,11 +50,7 @@ static void read_frame(sc_exec *x, reading *r, const sc_frame *f)
     sc_minmax_into(x,
                    &(sc_minmax_args){ .y = range, .x = disp, .q_lo = low_quantile, .q_hi = high_quantile });
     sc_minmax_into(x, &(sc_minmax_args){ .y = median, .x = disp, .q_lo = 0.5f, .q_hi = 0.5f });
-    for (int i = 0; i < 2; i++)
-        sc_minmax_into(x, &(sc_minmax_args){ .y = side[i],
-                                             .x = sc_slice(above, 1, i ? w - strip : 0, strip),
-                                             .q_lo = side_quantile,
-                                             .q_hi = side_quantile });
+    sc_gauge_sides(x, side, f);
     sc_moments_into(x, &(sc_moments_args){ .y = share, .x = f->hole.t });
     sc_moments_into(x, &(sc_moments_args){ .y = picture, .x = sc_crop(f->left.t, f->active) });
     sc_download(x, r->range, range);

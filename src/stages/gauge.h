@@ -59,6 +59,10 @@ void sc_gauge_picture(sc_gauge_shot *s, int64_t frame, char **still);
 /* Whether a shot keeps pictures: all, and of a film that has too many every 2nd, 4th ..., whose others are
  * freed here. */
 bool sc_gauge_pictured(sc_gauge *g, int shot);
+/* The disparity 0..1 that a frame's left and right side cut off, without black bars, to each side's [2] f32,
+ * both the same: what is nearest there but for stray pixels, and but for the ground, which disturbs nobody.
+ */
+void sc_gauge_sides(sc_exec *x, const sc_tensor side[2], const sc_frame *f);
 
 /* After splat: adds each frame to c->gauge. With two views there are two, whose holes are averaged. */
 int sc_gauge_open(sc_stage **s, const sc_context *c, sc_stage *from);

@@ -75,6 +75,12 @@ int sc_depth_file_open(sc_stage **s, const sc_context *c, sc_stage *from); /* ->
 int sc_depth_film_open(sc_stage **s, const sc_context *c, sc_stage *from, const sc_reader *reader);
 int sc_splat_open(sc_stage **s, const sc_context *c, sc_stage *from);   /* -> right, hole, disp_right */
 int sc_inpaint_open(sc_stage **s, const sc_context *c, sc_stage *from); /* -> right without holes */
+/* Before splat, for SC_CONVERGENCE_SUBJECT: -> convergence, of every frame, within these. */
+#define SC_SUBJECT_FAR  0.2
+#define SC_SUBJECT_NEAR 0.8
+int sc_subject_open(sc_stage **s, const sc_context *c, sc_stage *from);
+/* After all views are made: floating windows. -> right, made_left, where a side has one */
+int sc_border_open(sc_stage **s, const sc_context *c, sc_stage *from);
 /* Around splat and inpaint, so that they make the left eye: the source's picture is mirrored; and back.
  * -> made_left */
 int sc_mirror_open(sc_stage **s, const sc_context *c, sc_stage *from, bool back);
