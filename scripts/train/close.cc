@@ -241,8 +241,12 @@ void World::still_life()
         if (random.chance(0.7f))
             thing({ x, base + h, z }, w * random.uniform(0.5f, 1.2f), random.uniform(0, 6));
     }
-    for (int i = 4 + random.below(26); i > 0 && room_left() > 60; i--) {
-        const float z = distance * random.uniform(0.3f, 0.95f), size = distance * random.spread(0.04f, 0.25f);
+    if (random.chance(0.3f)) // cloth behind
+        drape({ { 0, 0, 0.97f * distance }, 3.1416f + 0.1f * random.normal() }, 1.5f * distance, 2 * distance,
+              cloth());
+    for (int i = 6 + random.below(28); i > 0 && room_left() > 60; i--) {
+        const float z = distance * random.uniform(0.35f, 0.95f),
+                    size = distance * random.spread(0.06f, 0.35f);
         const vec3 at = { z * s.camera.tan_x * random.uniform(-1, 1), base, z };
         const int kind = random.below(7);
 

@@ -64,7 +64,7 @@ def defocus(x: Tensor, disparity: Tensor) -> Tensor:
     row = (height * (0.25 + 0.5 * torch.rand(n, device=x.device))).long()
     column = (width * (0.2 + 0.6 * torch.rand(n, device=x.device))).long()
     focus = near[torch.arange(n, device=x.device), row, column]
-    aperture = torch.exp(draw.uniform(-0.3, math.log(14) - 0.3)) * (min(height, width) / 192)
+    aperture = torch.exp(draw.uniform(-0.3, math.log(8) - 0.3)) * (min(height, width) / 192)
     circle = F.avg_pool2d((near - focus[:, None, None]).abs()[:, None] * aperture, 5, 1, 2)
     mild = blur(x, 1.2)
     strong = blur(mild, 2.3)
@@ -98,7 +98,7 @@ def lens(x: Tensor) -> Tensor:
 def expose(x: Tensor, draw: Draw) -> Tensor:
     level = luma(x)[:, :, ::4, ::4].flatten(1)
     key = (0.5 * level.mean(1) + 0.5 * level.median(1)[0]).view(-1, 1, 1, 1)
-    gain = draw.uniform(0.10, 0.32) * draw.uniform(1, 1.5) / (key + 5e-3)
+    gain = draw.uniform(0.07, 0.25) * draw.uniform(1, 1.3) / (key + 5e-3)
     return x * gain * draw.sometimes(0.1, draw.uniform(0.15, 0.55), 1)
 
 
@@ -109,19 +109,19 @@ def develop(x: Tensor, draw: Draw) -> Tensor:
     across = torch.linspace(-1, 1, width, device=x.device).view(1, 1, 1, -1)
     x = x * (1 - draw.sometimes(0.4, draw.uniform(0, 0.35), 0) * (y**2 + across**2))
     x = x * torch.exp(0.08 * draw.normal(3))
-    knee = draw.sometimes(0.5, draw.uniform(0.15, 0.75), 1e3)
+    knee = draw.sometimes(0.7, draw.uniform(0.15, 0.75), 1e3)
     x = (x * (1 + 1 / knee) / (1 + x / knee)).clamp(0, 1) ** (1 / draw.uniform(1.8, 2.4))
     ranked = luma(x)[:, 0, ::4, ::4].flatten(1).sort(1)[0]
     low = ranked[:, int(0.01 * ranked.shape[1])].view(-1, 1, 1, 1) * draw.uniform()
     high = ranked[:, int(0.98 * ranked.shape[1])].view(-1, 1, 1, 1)
     high = torch.maximum(high + (1 - high) * draw.uniform(), low + 0.15)
     stretched = ((x - low) / (high - low)).clamp(0, 1)
-    x = torch.where(draw.chance(0.5), stretched, x)
+    x = torch.where(draw.chance(0.75), stretched, x)
     x = x + (0.25 * draw.normal() + 0.12) * (x - 0.5) * (1 - (2 * x - 1).abs())
     lift = draw.sometimes(0.4, draw.uniform(0, 0.08), 0)
     x = lift + (1 - lift) * x
     grey = luma(x)
-    saturation = torch.where(draw.chance(0.07), 0, draw.uniform(0.55, 1.75))
+    saturation = torch.where(draw.chance(0.07), 0, draw.uniform(0.5, 1.5))
     return grey + saturation * (x - grey)
 
 
@@ -156,7 +156,7 @@ def overlay(x: Tensor, disparity: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 def noise(x: Tensor, draw: Draw) -> Tensor:
-    strength = torch.exp(math.log(0.002) + draw.uniform() ** 1.5 * math.log(22)) * (0.4 + x.clamp(0, 1)).sqrt()
+    strength = torch.exp(math.log(0.002) + draw.uniform() ** 2.5 * math.log(22)) * (0.4 + x.clamp(0, 1)).sqrt()
     grain = torch.randn_like(x)
     coarse = 2 * F.avg_pool2d(grain, 3, 1, 1)
     return (x + strength * torch.where(draw.chance(0.4), coarse, grain)).clamp(0, 1)
@@ -183,13 +183,20 @@ def jpeg(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def degrade(colour: Tensor, disparity: Tensor) -> tuple[Tensor, Tensor]:
-    """colour [n,3,H,W] linear light, disparity [n,H,W] -> pictures 0..1 in steps of 1/255, and what they show."""
+def degrade(colour: Tensor, disparity: Tensor, frames: int = 1) -> tuple[Tensor, Tensor]:
+    """colour [n,3,H,W] linear light, disparity [n,H,W] -> pictures 0..1 in steps of 1/255, and what they show. With two
+    frames [2n,...]: half of the second ones differ from the first ones in grain and codec alone."""
+    colour, disparity = colour.repeat(frames, 1, 1, 1), disparity.repeat(frames, 1, 1)
     x = torch.nan_to_num(colour.float(), 0, 6, 0).clamp(0, 6)
     disparity = torch.nan_to_num(disparity, 0, 0, 0)
     draw = Draw(x)
-    x = on_some(expose(x, draw), 0.4, defocus, disparity)
-    x = develop(on_some(x, 0.55, lens), draw)
+    x = on_some(expose(x, draw), 0.25, defocus, disparity)
+    x = develop(on_some(x, 0.45, lens), draw)
     x, disparity = overlay(x, disparity, draw)
-    x = on_some(noise(x, draw), 0.5, jpeg)
+    if frames == 2:
+        n = len(x) // 2
+        film = torch.rand(n, device=x.device) < 0.5
+        x[n:] = torch.where(film[:, None, None, None], x[:n], x[n:])
+        disparity[n:] = torch.where(film[:, None, None], disparity[:n], disparity[n:])
+    x = on_some(noise(x, draw), 0.4, jpeg)
     return (x.clamp(0, 1) * 255).round() / 255, disparity

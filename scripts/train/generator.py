@@ -76,6 +76,11 @@ class Generator:
         """[n] half the width of what is seen at distance 1: Camera.tan_x of scene.h."""
         return scenes[:, 48:52].contiguous().view(torch.float32)[:, 0]
 
+    @staticmethod
+    def zoom(scenes: Tensor, part: Tensor) -> None:
+        """Sees the middle `part` [n] of each picture alone: Camera.tan_x and tan_y."""
+        scenes[:, 48:56] = (scenes[:, 48:56].contiguous().view(torch.float32) * part[:, None]).view(torch.uint8)
+
     def render(self, scenes: Tensor, height: int, width: int, which: Tensor | None = None,
                eye: Tensor | None = None, grid: int = 2) -> Views:
         """Picture i shows scenes[which[i]] from eye[i] metres right of the left eye; grid**2 samples a pixel."""
@@ -88,7 +93,8 @@ class Generator:
         colour = torch.empty(n, 3, height, width, dtype=torch.float16 if self.gpu else torch.float32, device=self.device)
         disparity = torch.empty(n, height, width, device=self.device)
         unseen = torch.empty(n, height, width, dtype=torch.uint8, device=self.device)
-        arguments = [ctypes.c_void_p(t.data_ptr()) for t in (colour, disparity, unseen, scenes, views)]
+        grainy = torch.empty(n, height * width, self.library.grainy_bytes(), dtype=torch.uint8, device=self.device)
+        arguments = [ctypes.c_void_p(t.data_ptr()) for t in (colour, disparity, unseen, grainy, scenes, views)]
         arguments += [n, height, width, grid]
         if self.gpu:
             stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)

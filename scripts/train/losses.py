@@ -38,10 +38,12 @@ def edges(error: Tensor, scales: int = 4) -> Tensor:
 
 
 def depth_loss(prediction: Tensor, disparity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(scale-and-shift-invariant L1, L1 in the target's own scale, edges)"""
+    """(scale-and-shift-invariant L1, weighted L1 in the target's own scale, edges)"""
     prediction, target = prediction.float(), target_of(disparity)
     error = normalised(prediction) - normalised(target)
-    return error.abs().mean(), (prediction - target).abs().mean(), edges(error)
+    # Far things count more: a ratio of depths is wrong there by little disparity.
+    off = (prediction - target).abs() * (0.5 + 0.25 / (target + 0.15))
+    return error.abs().mean(), off.mean(), edges(error)
 
 
 def fit(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:

@@ -130,14 +130,32 @@ int World::foliage(bool loose, float size)
     m.gloss = random.uniform(0, 0.1f);
     if (loose) {
         m.cutout = CUT_NOISE;
-        m.cut_scale = random.spread(5, 20) / size;
+        m.cut_scale = random.spread(8, 35) / size;
         m.cut_level = random.uniform(0.40f, 0.56f);
+    }
+    return keep(m);
+}
+
+// Plaster, paint: nearly even.
+int World::plaster()
+{
+    const vec3 a = neutral(0.3f, 0.9f);
+    Material m = make(CLOUDY, a, a * random.uniform(0.85f, 0.98f), a * random.uniform(0.9f, 1.05f),
+                      random.spread(0.5f, 12));
+
+    m.shape = random.uniform(0.15f, 0.5f);
+    m.gloss *= 0.3f;
+    if (random.chance(0.3f)) {
+        m.bump = random.uniform(0.02f, 0.12f);
+        m.bump_scale = random.spread(5, 40);
     }
     return keep(m);
 }
 
 int World::walls()
 {
+    if (random.chance(0.45f))
+        return plaster();
     static const int kinds[] = { PLAIN,   PLAIN,  PLAIN, PLAIN, PLAIN,  PLAIN,
                                  STRIPES, BRICKS, TILES, WOOD,  CLOUDY, DOTS };
     const int pattern = kinds[random.below(12)];

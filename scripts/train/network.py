@@ -122,14 +122,18 @@ class DepthNet(UNet):
 
 class FillNet(UNet):
     """Corrects background extension. filled [n,3,H,W] in 0..1, hole [n,H,W] 0..1, disparity [n,H,W] in widths, of the
-    right eye -> pictures that differ from filled in holes alone. Sides are multiples of 8."""
+    right eye -> pictures that differ from filled in holes alone. Seen at 1/shrink of their size, whose sides are
+    multiples of 8, as the program does with large pictures."""
 
     def __init__(self) -> None:
         super().__init__(5, 3, (24, 48, 96), (1, 2), (1, 2), 4, False)
         quiet(self.head.conv2)  # at first the extension as it is
 
-    def forward(self, filled: Tensor, hole: Tensor, disparity: Tensor) -> Tensor:
-        change = self.run(torch.cat([2 * filled - 1, hole[:, None], 20 * disparity[:, None]], 1))
+    def forward(self, filled: Tensor, hole: Tensor, disparity: Tensor, shrink: int = 1) -> Tensor:
+        x = torch.cat([2 * filled - 1, hole[:, None], 20 * disparity[:, None]], 1)
+        change = self.run(F.avg_pool2d(x, shrink))
+        if shrink > 1:
+            change = F.interpolate(change, scale_factor=float(shrink), mode="bilinear")
         return filled + hole[:, None] * change
 
 

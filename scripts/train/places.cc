@@ -22,11 +22,11 @@ void World::aim_usual(float height)
     // The field of view belongs to the longer side, so that portrait pictures are not all tele.
     const float wide = random.spread(0.55f, 1.5f),
                 fov = aspect < 1 ? 2 * atanf(tanf(0.5f * wide) * fmaxf(aspect, 0.5f)) : wide;
-    const float pitch = height > 2.4f          ? random.uniform(-0.6f, 0)
-                        : random.chance(0.75f) ? 0.09f * random.normal() - 0.03f
-                                               : random.uniform(-0.7f, 0.2f);
+    const float pitch = height > 2.4f         ? random.uniform(-0.6f, 0)
+                        : random.chance(0.7f) ? 0.09f * random.normal() - 0.03f
+                                              : random.uniform(-0.7f, 0.35f);
 
-    aim(height, fov, pitch, random.chance(0.85f) ? 0.03f * random.normal() : 0.18f * random.normal());
+    aim(height, fov, pitch, random.chance(0.8f) ? 0.03f * random.normal() : 0.22f * random.normal());
 }
 
 vec3 World::spot(float near, float far)
@@ -140,11 +140,11 @@ void World::indoor_light()
     s.key_direction = unit({ random.normal(), random.uniform(0.5f, 1.5f), random.normal() });
     s.key_colour = tint * (s.key_is_lamp ? power : 0.5f * power);
     s.key_softness = random.uniform(0.05f, 0.7f);
-    for (s.lamps = 0; s.lamps < 3 && random.chance(0.5f); s.lamps++) {
+    while (s.lamps < MAX_LAMPS - 1 && random.chance(0.4f)) {
         const vec3 at = in_it(-0.2f, 0.9f);
         const vec3 c = mix(vec3{ 1, 0.8f, 0.55f }, vec3{ 0.8f, 0.9f, 1 }, random.uniform());
 
-        s.lamp[s.lamps] = { at, c * random.uniform(0.1f, 0.8f) };
+        s.lamp[s.lamps++] = { at, c * random.uniform(0.1f, 0.8f) };
     }
     s.ambient_up = tint * (around * random.uniform(0.5f, 1));
     s.ambient_down = tint * (around * random.uniform(0.3f, 1));
@@ -251,6 +251,36 @@ void World::along_wall()
     }
 }
 
+// Skirting boards, a cornice, lamps in the ceiling.
+void World::trim(float height)
+{
+    const int paint = random.chance(0.7f) ? plain(neutral(0.5f, 0.95f), 0.1f) : wood();
+    const float tall = random.uniform(0.03f, 0.09f), thick = random.uniform(0.006f, 0.02f);
+    const bool cornice = random.chance(0.3f);
+
+    for (int wall = 0; wall < 4 && !s.open; wall++) {
+        const bool aside = wall < 2;
+        const float out = ((wall % 2) ? 1.0f : -1.0f) * (aside ? s.room_half.x : s.room_half.z);
+        const Place p = in_room(aside ? out : 0, aside ? 0 : out, 0);
+        const vec3 half = { aside ? thick : s.room_half.x, tall, aside ? s.room_half.z : thick };
+
+        box(paint, p.at + vec3{ 0, tall, 0 }, half, p.yaw);
+        if (cornice)
+            box(paint, p.at + vec3{ 0, height - 0.5f * tall, 0 }, half, p.yaw);
+    }
+    Material glow = make(PLAIN, grey(1), grey(1), grey(1), 1);
+    glow.emission = 3;
+    const int bulb = keep(glow);
+    for (int i = random.chance(0.4f) ? 1 + random.below(3) : 0; i > 0 && s.lamps < MAX_LAMPS / 2; i--) {
+        const Place p = in_room(s.room_half.x * random.uniform(-0.9f, 0.9f),
+                                s.room_half.z * random.uniform(-0.9f, 0.9f), 0);
+
+        pillar(bulb, p.at + vec3{ 0, height - 0.01f, 0 }, 0.05f, 0.05f, 0.01f)->casts = 0;
+        s.lamp[s.lamps++] = { p.at + vec3{ 0, height - 0.12f, 0 },
+                              vec3{ 1, 0.92f, 0.8f } * random.uniform(0.1f, 0.5f) };
+    }
+}
+
 void World::room(bool furnished)
 {
     const float depth = random.spread(2.2f, 9), wide = random.spread(1.6f, 5),
@@ -262,6 +292,13 @@ void World::room(bool furnished)
     s.room = turn_y({ random.uniform(-0.5f, 0.5f) * wide, 0, 0.5f * depth - back }, s.room_yaw) +
              vec3{ 0, 0.5f * height, 0 };
     s.room_half = { wide, 0.5f * height, 0.5f * depth + 0.2f };
+    if (random.chance(0.4f)) { // anywhere in it, looking anywhere
+        const float x = random.uniform(-1, 1) * fmaxf(wide - 0.5f, 0.3f),
+                    z = random.uniform(-1, 1) * fmaxf(0.5f * depth - 0.5f, 0.3f);
+
+        s.room_yaw = random.uniform(-3.14f, 3.14f);
+        s.room = vec3{ 0, 0.5f * height, 0 } - turn_y({ x, 0, z }, s.room_yaw);
+    }
     for (int i = 0, m = walls(); i < 6; i++)
         s.wall[i] = i == 2                 ? floors()
                     : i == 3               ? plain(neutral(0.5f, 0.95f), 0)
@@ -273,6 +310,8 @@ void World::room(bool furnished)
         s.ground = ground(random.below(GROUNDS));
     }
     typical = 2.5f;
+    if (random.chance(0.6f))
+        trim(height);
     for (int i = 1 + random.below(8); i > 0; i--)
         on_wall(random.chance(0.5f) ? 3 : random.below(4), height);
     if (!furnished)

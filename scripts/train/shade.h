@@ -88,11 +88,17 @@ BOTH Surface surface_at(const Scene &s, const Hit &h, vec3 from, vec3 along, flo
     return f;
 }
 
+// Light from all around if nothing is near.
+BOTH vec3 open_light(const Scene &s, vec3 normal)
+{
+    return mix(s.ambient_down, s.ambient_up, 0.5f + 0.5f * normal.y);
+}
+
 // Light from all around: one ray finds what is near and what colour it throws back.
 BOTH vec3 ambient(const Scene &s, const Surface &f, vec3 scatter)
 {
     const vec3 d = unit(f.normal * 1.001f + scatter); // cosine-distributed
-    const vec3 open = mix(s.ambient_down, s.ambient_up, 0.5f + 0.5f * f.normal.y);
+    const vec3 open = open_light(s, f.normal);
     const float reach = s.has_room ? 1.2f : 2.5f;
     Hit h = { reach, HIT_NOTHING, {}, {}, {} };
 
@@ -121,9 +127,23 @@ BOTH float toon_bands(float x)
     return x < 0.15f ? 0.0f : x < 0.55f ? 0.45f : 0.9f;
 }
 
+BOTH float sum_of(vec3 c)
+{
+    return c.x + c.y + c.z;
+}
+
+// What one ray each tells of light: its share of the open sky's, and of the key light. Both are grainy, the
+// rest is exact; smoothed() in render.cu takes the grain out.
+struct Grainy {
+    float around, key;            // the shares
+    float open, key_light, lamps; // light that they are shares of, and other light
+    uint32_t surface;             // which surface, and where it faces; 0: nothing to smooth
+};
+
 struct Light { // what falls on a surface and what it throws back as a highlight
     vec3 diffuse, shine;
     int what; // of which surface
+    Grainy grainy;
 };
 
 // scatter: a point on the unit sphere, by which rays are spread.
@@ -131,9 +151,8 @@ BOTH Light light_on(const Scene &s, const Surface &f, const Hit &h, vec3 along, 
 {
     const Material &m = *f.material;
     const vec3 start = f.position + h.facing * (0.004f + 0.0015f * h.t);
-    Light light = { s.toon ? mix(s.ambient_down, s.ambient_up, 0.7f) : ambient(s, f, scatter),
-                    { 0, 0, 0 },
-                    h.what };
+    const vec3 around = s.toon ? mix(s.ambient_down, s.ambient_up, 0.7f) : ambient(s, f, scatter);
+    Light light = { around, { 0, 0, 0 }, h.what, {} };
     vec3 towards = s.key_direction;
     float distance = 1e30f, strength = 1;
 
@@ -145,7 +164,9 @@ BOTH Light light_on(const Scene &s, const Surface &f, const Hit &h, vec3 along, 
     }
     const float facing = dot(f.normal, towards);
 
-    if (facing > 0 && !is_blocked(s, start, unit(towards + scatter * (0.5f * s.key_softness)), distance)) {
+    light.grainy.open = sum_of(open_light(s, f.normal));
+    light.grainy.around = sum_of(around) / (light.grainy.open + 1e-6f);
+    if (facing > 0) {
         if (s.dapple > 0) {
             const vec3 u = unit(cross(towards, fabsf(towards.y) < 0.9f ? vec3{ 0, 1, 0 } : vec3{ 1, 0, 0 }));
             const vec3 q = vec3{ dot(f.position, u), dot(f.position, cross(towards, u)), 0 } * s.dapple_scale;
@@ -153,8 +174,14 @@ BOTH Light light_on(const Scene &s, const Surface &f, const Hit &h, vec3 along, 
             strength *= 1 - s.dapple * smoothstep(0.56f, 0.42f,
                                                   fractal(q, 3, spread * h.t * s.dapple_scale, s.seed + 8));
         }
-        light.diffuse = light.diffuse + s.key_colour * (strength * (s.toon ? toon_bands(facing) : facing));
-        light.shine = light.shine + s.key_colour * highlight(m, f.normal, towards, along) * strength;
+        const vec3 lit = s.key_colour * (strength * (s.toon ? toon_bands(facing) : facing));
+
+        light.grainy.key_light = sum_of(lit);
+        if (!is_blocked(s, start, unit(towards + scatter * (0.5f * s.key_softness)), distance)) {
+            light.grainy.key = 1;
+            light.diffuse = light.diffuse + lit;
+            light.shine = light.shine + s.key_colour * highlight(m, f.normal, towards, along) * strength;
+        }
     }
     for (int i = 0; i < s.lamps; i++) {
         const vec3 to = s.lamp[i].position - f.position;
@@ -162,6 +189,7 @@ BOTH Light light_on(const Scene &s, const Surface &f, const Hit &h, vec3 along, 
 
         if (k > 0) {
             light.diffuse = light.diffuse + s.lamp[i].colour * (k * lamp_falloff(far));
+            light.grainy.lamps += sum_of(s.lamp[i].colour) * (k * lamp_falloff(far));
             light.shine =
                 light.shine + s.lamp[i].colour * highlight(m, f.normal, unit(to), along) * lamp_falloff(far);
         }
@@ -215,7 +243,17 @@ struct Pixel {
     vec3 colour;     // linear light
     float disparity; // 1 / depth along the camera's axis at the pixel's middle, 0 for the sky
     int unseen;      // the left eye does not see what is at the pixel's middle
+    Grainy grainy;   // of the surface there
 };
+
+// 8 bits of which surface, 3 x 8 of where it faces.
+BOTH uint32_t surface_of(int what, vec3 facing)
+{
+    const vec3 byte = facing * 127 + grey(128);
+
+    return (hash((uint32_t)what + 77U) | 1U) << 24 | (uint32_t)byte.x << 16 | (uint32_t)byte.y << 8 |
+           (uint32_t)byte.z;
+}
 
 BOTH vec3 ray_through(const Camera &c, float x, float y, int width, int height)
 {
@@ -257,8 +295,8 @@ BOTH Pixel pixel_at(const Scene &s, float eye, int x, int y, int width, int heig
     const float spread = 2 * s.camera.tan_x / (float)width;
     const int samples = grid * grid;
     Random random = { hash((uint32_t)(x + y * width) * 9781U ^ s.seed) };
-    Pixel p = { { 0, 0, 0 }, 0, 0 };
-    Light known = { {}, {}, HIT_NOTHING };
+    Pixel p = {};
+    Light known = { {}, {}, HIT_NOTHING, {} };
     vec3 scatter = scatter_of(x, y, &random);
     int first = 0, outline = 0;
 
@@ -277,6 +315,13 @@ BOTH Pixel pixel_at(const Scene &s, float eye, int x, int y, int width, int heig
 
         p.colour = p.colour +
                    vec3{ fminf(c.x, 6), fminf(c.y, 6), fminf(c.z, 6) }; // a glint must not be a whole pixel
+        if (!i && known.what == h.what && !s.toon) {
+            p.grainy = known.grainy;
+            p.grainy.surface = surface_of(h.what, h.facing);
+        } else if (2 * i == samples && known.what == first) {
+            p.grainy.around = 0.5f * (p.grainy.around + known.grainy.around);
+            p.grainy.key = 0.5f * (p.grainy.key + known.grainy.key);
+        }
         if (i) {
             outline |= h.what != first;
             continue;

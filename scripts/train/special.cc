@@ -94,10 +94,14 @@ void World::macro()
 // A vehicle or an apparatus close up, in a garage or outside.
 void World::machine()
 {
-    const float z = random.uniform(0.9f, 3);
+    const float z = random.uniform(1, 3.6f);
 
     if (random.chance(0.6f)) {
         room(random.chance(0.6f));
+        if (room_left() > 300 && random.chance(0.6f)) // a workshop
+            for (int i = -1; i <= 1; i++)
+                shelf({ { 1.5f * (float)i + 0.2f * random.normal(), 0, z + random.uniform(1, 2) }, 3.1416f },
+                      0.7f, random.uniform(0.8f, 2.2f), 0.2f, random.chance(0.5f) ? wood() : metal());
     } else {
         s.has_ground = 1;
         s.ground = ground(random.below(5));
@@ -110,7 +114,8 @@ void World::machine()
         s.primitives = MAX_PRIMITIVES - 220;
     for (int i = 1 + random.below(3); i > 0; i--) {
         const Place p = { { (i - 1.5f) * random.uniform(0.3f, 1.2f), 0, z + 0.7f * (i - 1) },
-                          random.uniform(0, 6.28f) };
+                          random.chance(0.5f) ? 1.5708f * random.sign() + 0.4f * random.normal()
+                                              : random.uniform(0, 6.28f) };
         const int kind = random.below(5);
 
         if (kind < 3)

@@ -18,19 +18,20 @@ Shape = tuple[int, int]
 
 
 class DepthTask:
-    """One picture to inverse depth. Each scene is seen twice, in two photographs that share nothing but the scene: the
-    difference of their depths is what flickers, and is part of the loss."""
+    """One picture to inverse depth. Each scene is seen twice, half of them in two frames of one film (grain and codec
+    differ), half in two photographs that share nothing but the scene: the difference of their depths is what
+    flickers, and is part of the loss."""
 
     name = "depth"
     network = DepthNet
     layout = torch.channels_last
     parts = ("shape", "scale", "edges", "twins")
-    # The program's inputs for 16:9, 4:3 and upright video; one for each process, in turn.
-    shapes = [(192, 336), (192, 256), (336, 192)]
+    # The program's inputs for 16:9, 4:3, larger and upright video; one for each process, in turn.
+    shapes = [(192, 336), (192, 256), (256, 448), (336, 192), (192, 336), (192, 256)]
     pixels = 64 * 192 * 320  # of a step of one process
     pictures = 2  # of a scene in a step
-    reuse = 8  # of a rendered scene
-    twins = 0.2
+    reuse = 6  # of a rendered scene
+    twins = 0.4
 
     def __init__(self, device: torch.device):
         pass
@@ -44,7 +45,7 @@ class DepthTask:
         """(what is minimised, its parts)"""
         if mirrored:
             colour, disparity = colour.flip(-1), disparity.flip(-1)
-        picture, disparity = degrade(colour.repeat(2, 1, 1, 1), disparity.repeat(2, 1, 1))
+        picture, disparity = degrade(colour, disparity, frames=2)
         with torch.autocast(picture.device.type, torch.bfloat16, enabled=picture.is_cuda):
             prediction = forward(picture)
         prediction = prediction.float()
@@ -62,11 +63,12 @@ class FillTask:
     network = FillNet
     layout = torch.channels_last
     parts = ("colour", "features", "change")
-    shapes = [(192, 320)]
-    pixels = 48 * 192 * 320
+    shapes = [(192, 320), (384, 640)]
+    pixels = 96 * 192 * 320
     pictures = 2
-    reuse = 8
-    features, change, squares = 0.02, 0.5, 3.0  # weights: each of the size of the colour error, or half of it
+    reuse = 6
+    full = 192  # larger pictures are shrunk to this height for the network
+    features, change, squares = 0.02, 0.5, 4.0  # weights: each of the size of the colour error, or half of it
 
     def __init__(self, device: torch.device):
         self.judge = DepthNet().to(device, memory_format=torch.channels_last).requires_grad_(False)
@@ -78,10 +80,14 @@ class FillTask:
         n, random = len(seeds), np.random.default_rng(seeds[0])
         moments = np.tile(np.array([0.0, 0.04]), n)
         scenes = generator.scenes(np.repeat(seeds, 2), moments, width / height)
+        # A part of a larger picture: its surfaces are as smooth, its holes as wide as there.
+        zoom = torch.from_numpy(np.exp(random.uniform(np.log(0.35), 0.35, n)).clip(max=1)).float()
+        generator.zoom(scenes, zoom.repeat_interleave(2).to(scenes.device))
         first = generator.render(scenes[::2].contiguous(), height, width, grid=1).disparity
         near = first.flatten(1).sort(1)[0][:, int(0.97 * height * width)].clamp_min(1e-4)
-        # Up to 0.08: a larger picture's holes are as much wider, in pixels, and the network works on pixels.
-        widest = torch.from_numpy(np.exp(random.uniform(np.log(0.01), np.log(0.08), n))).float().to(near.device) * width
+        # Up to 0.08 of the whole: a larger picture's holes are as much wider, in pixels, and the network works on pixels.
+        widest = torch.from_numpy(np.exp(random.uniform(np.log(0.01), np.log(0.08), n))).float()
+        widest = (widest / zoom).clamp(max=0.15).to(near.device) * width
         per_metre = width / (2 * generator.tan_x(scenes[::2]))  # pixels of disparity a metre of eye and of 1 / depth
         eye = (widest / per_metre / near).repeat_interleave(2)
         which = torch.arange(2 * n, device=near.device).repeat_interleave(2)
@@ -111,7 +117,7 @@ class FillTask:
             filled, behind, _, mask = right_eye(grainy, disparity)
             hole = mask.float()
         with torch.autocast(left.device.type, torch.bfloat16, enabled=left.is_cuda):
-            made = forward(filled, hole, behind / width)
+            made = forward(filled, hole, behind / width, max(1, height // self.full))
         made = made.float()
         area = hole.sum().clamp_min(1)
         miss = (made - right) * hole[:, None]

@@ -73,6 +73,9 @@ void World::lamp(vec3 foot, float size)
     pillar(m, foot, 0.2f * size, 0.2f * size, 0.03f * size);
     pillar(m, foot, 0.025f * size, 0.025f * size, h);
     pillar(keep(shade), foot + vec3{ 0, 0.85f * h, 0 }, 0.35f * size, 0.2f * size, 0.4f * size);
+    if (shade.emission > 0 && s.lamps < MAX_LAMPS / 2)
+        s.lamp[s.lamps++] = { foot + vec3{ 0, 0.85f * h + 0.2f * size, 0 },
+                              vec3{ 1, 0.8f, 0.55f } * (random.uniform(0.1f, 0.5f) * fminf(2 * size, 1)) };
 }
 
 // Something that stands on foot, about `size` large.
@@ -410,8 +413,17 @@ void World::cycle(Place p, float k)
     for (int i = 0; i < 6; i++) // the engine: ribs
         box(shiny, p.point(0, (1.1f + 0.14f * i) * r, 0.05f * reach), vec3{ 0.15f, 0.012f, 0.16f } * k,
             p.yaw);
+    box(frame, p.point(0, 1.25f * r, 0.02f * reach), vec3{ 0.12f, 0.2f, 0.2f } * k, p.yaw);
+    box(body, p.point(0, 1.9f * r, -0.5f * reach), vec3{ 0.13f, 0.1f, 0.14f } * k, p.yaw);
     ellipsoid(shiny, p.point(0.1f * k, 1.05f * r, -0.1f * reach), vec3{ 0.1f, 0.16f, 0.22f } * k, p.yaw);
+    for (vec3 hub : wheels) // mudguards
+        ellipsoid(random.chance(0.5f) ? body : shiny, hub + vec3{ 0, 0.75f * r, 0 },
+                  { 0.09f * k, 0.42f * r, 0.95f * r }, p.yaw);
     for (int side = -1; side <= 1; side += 2) {
+        const vec3 aside = turn_y({ side * 0.11f * k, 0, 0 }, p.yaw);
+
+        rod(shiny, front + aside, bars + aside, 1.3f * tube);
+        rod(frame, rear + aside, saddle + aside, tube);
         stick(CONE, shiny, p.point(side * 0.14f * k, 0.8f * r, 0),
               p.point(side * 0.2f * k, 1.1f * r, -1.5f * reach), 0.03f * k, 0.06f * k);
         tilt(ring(shiny, p.point(side * 0.28f * k, 3.5f * r, 0.6f * reach), 0.05f * k, 0.012f * k, p.yaw),

@@ -33,7 +33,7 @@ from network import load_weights, save_weights
 from tasks import COMMITTED, TASKS, DepthTask, FillTask, Shape
 from video import VideoTask, compare_films
 
-RATE, WARMUP, DECAY_FROM, WEIGHT_DECAY = 1e-3, 200, 0.35, 0.03
+RATE, WARMUP, DECAY_FROM, WEIGHT_DECAY = 1.2e-3, 200, 0.3, 0.03
 
 
 @dataclass

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 const World::Family World::families[] = {
-    { "room", 14, nullptr }, // built by room(true)
+    { "room", 18, nullptr }, // built by room(true)
     { "hall", 4, &World::hall },
     { "street", 12, &World::street },
     { "plaza", 4, &World::plaza },
@@ -14,19 +14,19 @@ const World::Family World::families[] = {
     { "skyline", 4, &World::skyline },
     { "portrait", 9, &World::portrait },
     { "face", 4, &World::close_face },
-    { "fur", 3, &World::close_fur },
+    { "fur", 2, &World::close_fur },
     { "hands", 4, &World::hands },
     { "table", 8, &World::table_top },
-    { "still life", 8, &World::still_life },
+    { "still life", 10, &World::still_life },
     { "pile", 5, &World::pile },
     { "shelves", 4, &World::shelves },
-    { "fabric", 5, &World::fabric },
+    { "fabric", 4, &World::fabric },
     { "barrier", 4, &World::barrier },
     { "macro", 3, &World::macro },
-    { "machine", 5, &World::machine },
+    { "machine", 6, &World::machine },
     { "abstract", 4, &World::abstract },
     { "mirrors", 3, &World::mirrors },
-    { "surface", 3, &World::surface },
+    { "surface", 2, &World::surface },
     { "crowd", 3, &World::crowd },
 };
 static constexpr int family_count = 24;

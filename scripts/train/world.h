@@ -81,6 +81,7 @@ class World
     int metal();
     int cloth();
     int foliage(bool loose, float size);
+    int plaster();
     int walls();
     int floors();
     int ground(int kind);
@@ -172,6 +173,7 @@ class World
     Place in_room(float x, float z, float yaw);
     void on_wall(int wall, float height);
     void along_wall();
+    void trim(float height);
     void room(bool furnished);
     void hall();
     void street();
