@@ -171,7 +171,7 @@ class Trainer:
         return {k: torch.lerp(v, self.start[k], self.job.keep) for k, v in self.average.items()}
 
     def export(self) -> None:
-        metadata = {"model": f"stereocrafter built-in {self.job.network}", "version": "2", "steps": str(self.step),
+        metadata = {"model": f"stereocrafter built-in {self.job.network}", "version": "3", "steps": str(self.step),
                     "pictures": str(self.pictures * self.job.processes), "seed": str(self.job.seed)}
         save_weights(self.job.out / f"{self.job.network}.safetensors", self.result(), metadata)
 
