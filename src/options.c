@@ -38,7 +38,7 @@ const sc_option sc_option_table[] = {
       .help = "overwrite the output" },
     { .name = "-n", .type = SC_SET, .group = FILES, IN(overwrite), .def = SC_OVERWRITE_NEVER,
       .help = "keep an existing output: end with code 3, as without -y; no prompt ever waits" },
-    { .name = "--resume", .type = SC_BOOL, .group = FILES, IN(resume),
+    { .name = "--resume", .type = SC_BOOL, .group = FILES, IN(resume), .def = 1,
       .help = "keep what is done in OUTPUT.parts until the film is whole, and go on from there if the "
               "same command was interrupted; takes twice the disk" },
     { .name = "--segment-frames", .type = SC_INT, .group = FILES, IN(segment_frames), .min = 2,

@@ -100,6 +100,7 @@ int sc_resume_key(char *digest, const sc_context *c, bool large)
         s->report != NULL,
         s->convergence_mode,
         s->floating_window,
+        s->threads,
     };
     cJSON *key = cJSON_CreateArray();
     char networks[SC_KEPT_TEXT], *text;
@@ -393,12 +394,6 @@ int sc_seams_split(sc_seams *s, const sc_gauge *g, bool last, sc_writer *const *
     SC_TRY(ret);
     for (int i = 0; i < writers; i++)
         SC_TRY(sc_writer_split(w[i], text, last));
-    /* x264 fills tables that all its encoders share each time that one is opened: another that is at work
-     * then may decide otherwise than it would. */
-    for (int i = 0; i < writers && writers > 1; i++)
-        SC_TRY(sc_writer_wait(w[i]));
-    for (int i = 0; i < writers && writers > 1 && !last; i++)
-        SC_TRY(sc_writer_reopen(w[i]));
     s->from = s->next;
     if (last)
         s->from.frame = s->passed;

@@ -1,7 +1,6 @@
 #include "writer.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +34,6 @@ struct sc_writer {
 
     sc_segments segments; /* without a folder: the film is written as it is made */
     sc_segment *segment;  /* NULL before its first frame */
-    sem_t ended;          /* posted when one has ended, and by the thread's end */
     int64_t first;        /* frame of the segment; 0 without */
     int64_t frames;       /* since that one */
     int64_t end_pts;      /* of the last frame, in the source's time base */
@@ -170,7 +168,6 @@ static int end_segment(sc_writer *w, const char *note, bool last)
 fail:
     w->over = true;
     sc_segment_close(&w->segment);
-    sem_post(&w->ended);
     return ret;
 }
 
@@ -193,7 +190,6 @@ static void *write_all(void *arg)
         atomic_store(&w->status, ret);
         sc_queue_finish(w->queue, ret);
     }
-    sem_post(&w->ended);
     return NULL;
 }
 
@@ -243,7 +239,6 @@ int sc_writer_open(sc_writer **out, const sc_writer_options *o, const sc_logger 
     w->log = log;
     w->o = *o;
     atomic_init(&w->status, 0);
-    sem_init(&w->ended, 0, 0);
     if ((ret = open_all(w)) < 0)
         sc_writer_close(&w);
     else
@@ -303,18 +298,6 @@ int sc_writer_split(sc_writer *w, const char *note, bool last)
     const struct item end = { .note = strdup(note), .last = last };
 
     return end.note ? send_item(w, end) : AVERROR(ENOMEM);
-}
-
-int sc_writer_wait(sc_writer *w)
-{
-    while (sem_wait(&w->ended))
-        ;
-    return SC_MIN(atomic_load(&w->status), 0);
-}
-
-int sc_writer_reopen(sc_writer *w)
-{
-    return open_track(w);
 }
 
 typedef struct joining {
@@ -427,7 +410,6 @@ void sc_writer_close(sc_writer **p)
     sc_segments_close(&w->segments);
     sc_mux_close(&w->mux);
     sc_queue_close(&w->queue);
-    sem_destroy(&w->ended);
     free(w);
     *p = NULL;
 }

@@ -65,10 +65,6 @@ void sc_writer_clear(sc_writer *w); /* removes all of them */
 void sc_writer_begin_at(sc_writer *w, int64_t frame);
 /* Here a segment ends, the film's last one or not; the note, a JSON value, goes to its record. */
 int sc_writer_split(sc_writer *w, const char *note, bool last);
-/* Waits until that is done. One call for each split, or none. */
-int sc_writer_wait(sc_writer *w);
-/* After a wait, opens the encoder of the next segment, which else its first frame does. */
-int sc_writer_reopen(sc_writer *w);
 /* After a finish: makes the film of all segments, and of the other streams of the source, which has been
  * opened once more; NULL where it has none. SC_ERR_INPUT with a line if a segment is missing. */
 int sc_writer_join(sc_writer *w, sc_reader *others);

@@ -150,7 +150,7 @@ interrupted() { # SIGNAL CODE PARTIAL SAID OPTIONS...: when SAID is said, after 
     local before child got signal=$1 code=$2 partial=$3 said=$4
     shift 4
     before=$(listing)
-    "$program" --progress json long.mp4 out.mkv -c:v ffv1 "$@" </dev/null >/dev/null 2>"$work/said.txt" &
+    "$program" --progress json long.mp4 out.mkv --no-resume -c:v ffv1 "$@" </dev/null >/dev/null 2>"$work/said.txt" &
     child=$!
     for _ in {1..600}; do
         grep -q "$said" "$work/said.txt" && break

@@ -6,10 +6,10 @@ set -u
 command -v ffmpeg >/dev/null || exit 77
 cd "$work" || exit 1
 
-common=(--depth-size 64 --segment-frames 20 --threads 1 --resume --progress none)
-both=(--export-depth depth.nut --stats stats.json --report page.html -c:v mpeg4 out.mkv --layout tab -c:v ffv1 tab.mkv)
-start() { # ARGUMENTS...: in the background, as $child
-    "$program" film.mkv "${common[@]}" "$@" 2>err.txt &
+common=(--depth-size 64 --segment-frames 20 --progress none)
+both=(--export-depth depth.nut --stats stats.json --report page.html out.mkv --layout tab -c:v mpeg4 tab.mkv)
+start() { # ARGUMENTS...: in the background, as $child; memory that nobody has written is never the same
+    MALLOC_PERTURB_=$((RANDOM % 255 + 1)) "$program" film.mkv "${common[@]}" "$@" 2>err.txt &
     child=$!
 }
 run() { # ARGUMENTS...: to its end, whose code is $code
@@ -109,10 +109,10 @@ mkdir small
 room=$(($(stat -c %s whole.mkv) * 3 / 1024)) # of which its segments and the film need two thirds
 if mount -t tmpfs -o size=${room}k none small 2>/dev/null; then
     head -c $((room * 700)) /dev/zero >small/other
-    start -c:v mpeg4 small/out.mkv
+    start small/out.mkv
     wait $child
     check "a full disk: 6" [ $? = 6 ]
-    start -c:v mpeg4 --on-full pause small/out.mkv
+    start --on-full pause small/out.mkv
     for _ in $(seq 600); do
         has "waiting until there is" || ! kill -0 $child 2>/dev/null && break
         sleep 0.05
