@@ -52,13 +52,18 @@ __device__ __forceinline__ void group_sync(int group)
     asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
 }
 
-/* s (+)= q k: 64 x 128, 16 columns of both, which lie along the rows of both. */
-#define SCORES(type)                                                                                         \
-    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %66, 0;\n"                                            \
-                 "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" LIST64                    \
-                 "}, %64, %65, add, 1, 1, 0, 0;\n}"                                                          \
-                 : OUT16(s), OUT16(s + 4), OUT16(s + 8), OUT16(s + 12)                                       \
-                 : "l"(q + 2 * d), "l"(k + 2 * d), "n"(d > 0))
+/* s (+)= q k: 64 x 128 (or 64), 16 columns of both, which lie along the rows of both. */
+#define SCORES(type, n, list, a, b, more, ...)                                                               \
+    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, " more ", 0;\n"                                       \
+                 "wgmma.mma_async.sync.aligned.m64n" n "k16.f32." type "." type " {" list "}, " a ", " b     \
+                 ", add, 1, 1, 0, 0;\n}"                                                                     \
+                 : __VA_ARGS__                                                                               \
+                 : "l"(q + 2 * D), "l"(k + 2 * D), "n"(D > 0))
+#define SCORES_ANY(type)                                                                                     \
+    if constexpr (N == KEYS)                                                                                 \
+        SCORES(type, "128", LIST64, "%64", "%65", "%66", OUT64(s));                                          \
+    else                                                                                                     \
+        SCORES(type, "64", LIST32, "%32", "%33", "%34", OUT16(s), OUT16(s + 4))
 /* sum += weights v: 64 x 64, 16 keys; v's rows are keys. */
 #define PRODUCT(type)                                                                                        \
     asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" LIST32                     \
@@ -66,22 +71,22 @@ __device__ __forceinline__ void group_sync(int group)
                  : OUT16(sum), OUT16(sum + 4)                                                                \
                  : "r"(p[0]), "r"(p[1]), "r"(p[2]), "r"(p[3]), "l"(v))
 
-template <typename T, int D>
+template <typename T, int N, int D>
 __device__ __forceinline__ void scores_step(float (*s)[4], uint64_t q, uint64_t k)
 {
-    constexpr int d = D;
     if constexpr (std::is_same_v<T, __half>)
-        SCORES("f16");
+        SCORES_ANY("f16");
     else
-        SCORES("bf16");
+        SCORES_ANY("bf16");
 }
 
-template <typename T> __device__ __forceinline__ void scores(float (&s)[KEYS / 8][4], uint64_t q, uint64_t k)
+/* Of N keys. */
+template <typename T, int N> __device__ __forceinline__ void scores(float (*s)[4], uint64_t q, uint64_t k)
 {
-    scores_step<T, 0>(s, q, k);
-    scores_step<T, 1>(s, q, k);
-    scores_step<T, 2>(s, q, k);
-    scores_step<T, 3>(s, q, k);
+    scores_step<T, N, 0>(s, q, k);
+    scores_step<T, N, 1>(s, q, k);
+    scores_step<T, N, 2>(s, q, k);
+    scores_step<T, N, 3>(s, q, k);
     wgmma_commit();
 }
 
@@ -94,21 +99,21 @@ __device__ __forceinline__ void product_step(float (*sum)[4], const uint32_t (&p
         PRODUCT("bf16");
 }
 
-template <typename T>
+template <typename T, int N>
 __device__ __forceinline__ void products(float (&sum)[WIDTH / 8][4], const uint32_t (&p)[KEYS / 16][4],
                                          uint64_t v)
 {
 #pragma unroll
-    for (int i = 0; i < KEYS / 16; i++)
+    for (int i = 0; i < N / 16; i++)
         product_step<T>(sum, p[i], v + i * (16 * ROW >> 4));
     wgmma_commit();
 }
 
-template <typename T>
-__device__ __forceinline__ void weights(uint32_t (&p)[KEYS / 16][4], const float (&s)[KEYS / 8][4])
+template <typename T, int N>
+__device__ __forceinline__ void weights(uint32_t (&p)[KEYS / 16][4], const float (&s)[N / 8][4])
 {
 #pragma unroll
-    for (int i = 0; i < KEYS / 16; i++)
+    for (int i = 0; i < N / 16; i++)
         attention_weights<T>(p[i], s[2 * i], s[2 * i + 1]);
 }
 
@@ -186,7 +191,9 @@ template <typename T, int GROUPS>
 __device__ static void attend(storage<GROUPS> &m, const attention_call<T> &a, unsigned tiles, int blocks)
 {
     const int group = threadIdx.x / 128;
-    const bool speaker = threadIdx.x % 128 == 0, ragged = a.keys % KEYS;
+    const bool speaker = threadIdx.x % 128 == 0;
+    /* Of 576 keys half a block is left over: it costs half a block then. */
+    const bool halved = blocks > 1 && a.keys % KEYS - 1U < KEYS / 2;
     const float scale = a.scale * attention_log2e;
     unsigned n = 0, i = 0;
 
@@ -198,36 +205,40 @@ __device__ static void attend(storage<GROUPS> &m, const attention_call<T> &a, un
         const int row = part.first * queries_of<GROUPS> + group * 64;
         const uint64_t q = matrix(own);
         attention_softmax soft;
-        float s[KEYS / 8][4], sum[WIDTH / 8][4] = {};
+        float all[KEYS / 8][4], sum[WIDTH / 8][4] = {};
         uint32_t p[KEYS / 16][4];
 
         bar_wait(&m.bar.q_full[i % 2], i / 2);
         bar_wait(&m.bar.k_full[n % STAGES], n / STAGES);
         wgmma_fence();
-        scores<T>(s, q, matrix(m.k[n % STAGES]));
+        scores<T, KEYS>(all, q, matrix(m.k[n % STAGES]));
         wgmma_wait<0>();
-        hold(s);
+        hold(all);
         if (speaker)
             bar_arrive(&m.bar.k_empty[n % STAGES]);
-        if (ragged && blocks == 1)
-            attention_mask(s, 0, a.keys);
-        soft.block(s, scale);
-        weights<T>(p, s);
-        for (int j = 1; j < blocks; j++, n++) {
+        if (blocks == 1 && a.keys < KEYS)
+            attention_mask(all, 0, a.keys);
+        soft.block(all, scale);
+        weights<T, KEYS>(p, all);
+        /* The scores of block j, of so many keys, beside the products of the block before. */
+        auto next_block = [&](auto count, int j) {
+            constexpr int N = decltype(count)::value;
             const unsigned now = n % STAGES, next = (n + 1) % STAGES;
+            float(&s)[N / 8][4] = *(float(*)[N / 8][4]) all;
+
             bar_wait(&m.bar.k_full[next], (n + 1) / STAGES);
             turn_wait(group);
             wgmma_fence();
-            scores<T>(s, q, matrix(m.k[next]));
+            scores<T, N>(s, q, matrix(m.k[next]));
             bar_wait(&m.bar.v_full[now], n / STAGES);
             wgmma_fence();
-            products<T>(sum, p, matrix(m.v[now]));
+            products<T, KEYS>(sum, p, matrix(m.v[now]));
             turn_give((group + 1) % GROUPS);
             wgmma_wait<1>();
             hold(s);
             if (speaker)
                 bar_arrive(&m.bar.k_empty[next]);
-            if (ragged && j == blocks - 1)
+            if (j == blocks - 1 && a.keys % N)
                 attention_mask(s, j * KEYS, a.keys);
             const bool moved = soft.block(s, scale);
             wgmma_wait<0>();
@@ -236,11 +247,21 @@ __device__ static void attend(storage<GROUPS> &m, const attention_call<T> &a, un
                 bar_arrive(&m.bar.v_empty[now]);
             if (moved)
                 soft.rescale(sum);
-            weights<T>(p, s);
-        }
+            weights<T, N>(p, s);
+            n++;
+        };
+        for (int j = 1; j < blocks - halved; j++)
+            next_block(std::integral_constant<int, KEYS>(), j);
+        if (halved)
+            next_block(std::integral_constant<int, KEYS / 2>(), blocks - 1);
         bar_wait(&m.bar.v_full[n % STAGES], n / STAGES);
-        wgmma_fence();
-        products<T>(sum, p, matrix(m.v[n % STAGES]));
+        if (halved) { /* a fence each: the compiler would add them, with a remark */
+            wgmma_fence();
+            products<T, KEYS / 2>(sum, p, matrix(m.v[n % STAGES]));
+        } else {
+            wgmma_fence();
+            products<T, KEYS>(sum, p, matrix(m.v[n % STAGES]));
+        }
         wgmma_wait<0>();
         hold(sum);
         if (speaker)

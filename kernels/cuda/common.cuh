@@ -37,6 +37,9 @@ void sc_recordings_forget(struct sc_recordings *r);
 /* conv_direct.cu: conv2d by our own kernel. */
 extern "C" int sc_cuda_conv2d_direct(sc_exec *x, const sc_conv2d_args *a);
 
+/* conv_few.cu: 1 where the op has to go another way. */
+extern "C" int sc_cuda_conv2d_few(sc_exec *x, const sc_conv2d_args *a);
+
 /* quantise.cu: copy with a->scale. */
 int sc_cuda_quantise(sc_exec *x, const sc_copy_args *a);
 

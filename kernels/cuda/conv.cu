@@ -171,7 +171,7 @@ extern "C" int sc_cuda_conv2d(sc_exec *x, const sc_conv2d_args *a)
                                    .act = a->act };
         return sc_cuda_linear(x, &l);
     }
-    if ((ret = sc_cuda_tap_conv2d(x, a)) <= 0)
+    if ((ret = sc_cuda_tap_conv2d(x, a)) <= 0 || (ret = sc_cuda_conv2d_few(x, a)) <= 0)
         return ret;
     if (way.way == SC_CONV_LIBRARY && (size_t)a->y.dim[3] * sizeof(float) <= SCALE_AT) {
         ret = library(x, a, way);

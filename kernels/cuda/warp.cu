@@ -128,6 +128,10 @@ __device__ __forceinline__ void find_hits(const line &l, int c, int begin, int e
                                           hit *last)
 {
     const float d = disp_at(l, c), u = (float)c - d, right_edge = (float)(l.n - 1);
+
+    /* A segment reaches `stretch` to the right, an end 2: most sources of other columns end here. */
+    if (u >= (float)end || u + fmaxf(l.stretch, 2) < (float)begin)
+        return;
     const bool before = joined(l, c - 1), after = joined(l, c);
 
     if (after) {

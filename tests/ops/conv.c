@@ -212,8 +212,18 @@ void check_conv(check *c)
         { 1, 9, 13, 136, 168, 3, 3, .bias = true, .upsample = true, .vec = 1, .add = 1 },
         { 1, 4, 6, 512, 2056, 3, 3, .upsample = true, .bias = true }, /* weights in more than one part */
     };
+    /* Few channels: pixels past the last of a warp's 32, kernels of every form, a row alone. */
+    static const conv_case few[] = {
+        { 2, 19, 45, 64, 3, 3, 3, .bias = true },
+        { 1, 9, 33, 320, 4, 3, 3, .bias = true },
+        { 3, 7, 16, 32, 7, 3, 1, .bias = false },
+        { 1, 5, 31, 96, 1, 1, 3, .bias = true },
+        { 2, 1, 70, 32, 5, 2, 2, .pad_mode = 1, .bias = true },
+    };
     for (int i = 0; i < SC_COUNT(cases); i++)
         run(c, cases[i]);
+    for (int i = 0; i < SC_COUNT(few); i++)
+        run(c, few[i]);
     for (int i = 0; i < SC_COUNT(tiles); i++)
         run(c, tiles[i]);
     if (c->bench) {
