@@ -317,8 +317,8 @@ static int bench_ops(FILE *f, cJSON *rows, const sc_settings *s, const char *pre
     int ret;
 
     SC_TRY(sc_bench_open(&x, &dev, &p, s, precision));
-    if (!ret && p.net[0].weight == x.act)
-        SC_TRY(sc_bench_ops(f, rows, &x, precision, pictures));
+    if (!ret)
+        SC_TRY(sc_bench_ops(f, rows, &x, precision, p.net[0].weight, pictures));
 fail:
     sc_bench_close(&x, &dev);
     return ret;

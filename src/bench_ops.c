@@ -56,6 +56,7 @@ static const op_case cases[] = {
 
 typedef struct op {
     op_case c;
+    bool narrow; /* weights and input are E4M3 */
     sc_tensor in, out, more, hole, disp, disp_out, mask, work;
     sc_param p;
     sc_norm norm;
@@ -71,6 +72,19 @@ static sc_tensor random_of(sc_exec *x, sc_dtype t, int ndim, const int64_t *dim)
     sc_copy_into(x, out, exact);
     sc_pop(x, m);
     return out;
+}
+
+/* The layer's weights and input as E4M3. */
+static void make_narrow(sc_exec *x, op *o)
+{
+    const sc_tensor w = o->p.w, in = o->in;
+    const int64_t factors = w.ndim == 2 ? in.dim[0] : 1;
+
+    o->p.w = sc_new(x, SC_F8, w.ndim, w.dim);
+    o->p.scale = sc_new(x, SC_F32, 1, w.dim);
+    sc_quantise_into(x, o->p.w, o->p.scale, w);
+    o->in = sc_new_input(x, &o->p, in);
+    sc_quantise_into(x, o->in, sc_tensor_make(o->in.scale, SC_F32, 1, &factors), in);
 }
 
 static void make_net_op(sc_exec *x, op *o)
@@ -102,6 +116,8 @@ static void make_net_op(sc_exec *x, op *o)
         o->out = sc_new(x, x->act, SC_DIMS(d[0], d[1], d[2]));
         break;
     }
+    if (o->narrow)
+        make_narrow(x, o);
     o->more = o->c.add ? random_of(x, x->act, o->out.ndim, o->out.dim) : SC_NONE;
 }
 
@@ -226,9 +242,9 @@ static void shrink(op_case *c)
         c->dim[2] = SC_MAX(c->dim[2] / 8, 1);
 }
 
-static int bench_op(FILE *f, cJSON *rows, sc_exec *x, const op_case *c, const char *precision)
+static int bench_op(FILE *f, cJSON *rows, sc_exec *x, const op_case *c, const char *precision, bool narrow)
 {
-    op o = { .c = *c };
+    op o = { .c = *c, .narrow = narrow };
     sc_bench_times t;
     char shape[64];
     size_t n = 0;
@@ -259,12 +275,17 @@ fail:
     return ret;
 }
 
-int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision, bool pictures)
+int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision, sc_dtype weight, bool pictures)
 {
+    const bool narrow = weight == SC_F8;
     int ret = 0;
 
-    for (int i = 0; i < SC_COUNT(cases) && ret >= 0; i++)
-        if (cases[i].kind < RESIZE || pictures)
-            ret = bench_op(f, rows, x, &cases[i], cases[i].kind < RESIZE ? precision : "fp32");
+    for (int i = 0; i < SC_COUNT(cases) && ret >= 0; i++) {
+        const bool picture = cases[i].kind >= RESIZE,
+                   layer = cases[i].kind == CONV || cases[i].kind == LINEAR;
+
+        if (picture ? pictures : weight == x->act || (narrow && layer && !cases[i].upsample))
+            ret = bench_op(f, rows, x, &cases[i], picture ? "fp32" : precision, narrow && layer);
+    }
     return ret;
 }

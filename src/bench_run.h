@@ -36,8 +36,9 @@ int sc_bench_vae(FILE *f, cJSON *rows, const sc_settings *s, const char *precisi
 
 /* Ops with the shapes that the published networks have, of type x->act, called `precision`, and those that a
  * film of 1920x1080 has if `pictures`, f32 whatever networks are; far smaller ones on a device that is not
- * large. One table row and one object in `rows` each. */
-int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision, bool pictures);
+ * large. With `weight` E4M3 only layers that networks then have so, their input rounded before, as by a norm.
+ * One table row and one object in `rows` each. */
+int sc_bench_ops(FILE *f, cJSON *rows, sc_exec *x, const char *precision, sc_dtype weight, bool pictures);
 
 /* The chain that converts s->input, without an encoder, in one precision: a line, and an object in `rows`. */
 int sc_bench_chain(FILE *f, cJSON *rows, const sc_settings *s, const char *precision);
