@@ -8,21 +8,28 @@
 Each group of peers is a process: all of them build and compile side by side, then wait. When the GPU is quiet,
 `stereocrafter --bench` runs alone, and after it one group after the other: warmed, shapes and types as ours, random
 data, medians of 20. Runs are enqueued back to back, so that a peer's launches hide behind its kernels; ours are waited
-for one by one. Of several ways that a peer has, the fastest counts. gpu_results.py makes results.json and RESULTS.md of it.
+for one by one. Of several ways that a peer has, the fastest counts. gpu_results.py makes results.json and RESULTS.md of it,
+anew after every group: a group that fails, or that --seconds ends, costs its own rows alone.
 """
 import argparse
 import contextlib
 import fcntl
 import json
+import os
+import queue
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import gpu_results
 
 RUNS, WARM, PATIENCE = 20, 3, 0.5  # PATIENCE: seconds of a run that is warm after one
 CHAIN = 23  # frames: one window of both networks
+PREPARING, LATEST = 0.5, 0.85  # parts of the time: when ours are timed; when a group has to be ready
 LEVELS = [(320, 72, 128), (640, 36, 64), (1280, 18, 32)]  # channels, height, width of the UNet's for 1024x576
 UNET = dict(sample_size=96, in_channels=8, out_channels=4, num_attention_heads=(5, 10, 20, 20), cross_attention_dim=1024,
             addition_time_embed_dim=256, projection_class_embeddings_input_dim=768, num_frames=25)
@@ -276,12 +283,13 @@ def vae(p):
 
 def chain(p):
     """What the published scripts run on a film of CHAIN frames of 1024x576, one window, with their settings: networks
-    in eager fp16, the VAE's encoder in fp32. The warp, files and what else they do are left out, in their favour.
-    Leaves the networks' random weights where ours finds them."""
+    in eager fp16, the VAE's encoder in fp32, cuDNN's plans as they come. The warp, files and what else they do are left
+    out, in their favour. Leaves the networks' random weights where ours finds them."""
     import compare_reference as cr
     from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
     torch, o = p.torch, cr.SMALL if p.small else cr.FULL
+    torch.backends.cudnn.benchmark = False
     n, h, w = 4 if p.small else CHAIN, o["size"][0] // 8, o["size"][1] // 8
 
     def publish(make, folder, file, config, name):
@@ -289,7 +297,7 @@ def chain(p):
             net = make(config).to(p.device).eval()
         cr.fill(net)
         with contextlib.redirect_stdout(sys.stderr):
-            cr.publish(net, p.work / "models" / folder, file, config, o["params"].get(name))
+            cr.publish(net, p.work / "models" / folder, file, o["params"].get(name))
         (p.work / "models" / folder / "config.json").write_text(json.dumps(config))
         return net.to(p.type)
 
@@ -351,7 +359,7 @@ def be_peer(group, work, small):
     with p.torch.inference_mode():
         try:
             GROUPS[group](p)
-        except Exception as e:
+        except (Exception, SystemExit) as e:  # what compare_reference.py does without its packages
             say(name=group, way="", failed=f"{type(e).__name__}: {e}"[:200])
         say(ready=group)
         sys.stdin.readline()  # until the GPU is ours alone
@@ -377,14 +385,35 @@ def versions():
 
 
 class Group:
-    def __init__(self, name, folder, small):
-        self.name, self.rows = name, []
-        self.log = open(folder / f"{name.replace(' ', '_')}.log", "w")
-        words = [sys.executable, __file__, "--peer", name, "--work", folder] + ["--small"] * small
-        self.process = subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
+    """A peer's process, and those that it starts itself. Its rows end with one that says so where it gave none."""
 
-    def read_until(self, key):
+    def __init__(self, name, folder, small):
+        self.name, self.rows, self.lines = name, [], queue.Queue()
+        self.log = folder / f"{name.replace(' ', '_')}.log"
+        words = [sys.executable, __file__, "--peer", name, "--work", folder] + ["--small"] * small
+        self.process = subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=open(self.log, "w"), process_group=0)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
         for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def signal(self, what):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, what)
+
+    def read_until(self, key, until):
+        """False if the process has ended, None if it goes on."""
+        while True:
+            try:
+                line = self.lines.get(timeout=max(until - time.monotonic(), 0.01))
+            except queue.Empty:
+                return None
+            if line is None:
+                self.lines.put(None)  # for whoever asks next
+                return False
             row = json.loads(line) if line.startswith("{") else {}
             if key in row:
                 return True
@@ -392,20 +421,19 @@ class Group:
                 self.rows.append(row)
                 result = f"{row['ms']:.4f} ms" if "ms" in row else row["failed"]
                 print(f"{row['name']:<28} {row['way']:<48} {result}", flush=True)
-        return False
 
-    def time(self):
-        try:
+    def time(self, until):
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write("go\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        if not self.read_until("done"):
-            why = Path(self.log.name).read_text().strip()[-200:]
-            self.rows.append(dict(name=self.name, way="", failed=f"ended early: {why}"))
-            print(f"{self.name} ended early: {why}", flush=True)
-        self.process.wait()
-        return self.rows
+        done = self.read_until("done", until)
+        if not done:
+            why = "no time was left" if done is None else f"ended early: {self.log.read_text().strip()[-200:]}"
+            self.rows.append(dict(name=self.name, way="", failed=why))
+            print(f"{self.name}: {why}", flush=True)
+        self.signal(signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the next one wants the GPU, but not for ever
+            self.process.wait(10)
 
 
 def film(path, frames, size="1920x1080"):
@@ -415,35 +443,63 @@ def film(path, frames, size="1920x1080"):
     return path
 
 
-def convert(program, clip, *options):
+def convert(program, clip, until, *options):
     """Milliseconds a frame, without an encoder."""
     stats = clip.with_suffix(".json")
     done = subprocess.run([program, "-v", "error", "-f", "null", "--stats", stats, *options, clip], capture_output=True,
-                          text=True)
+                          text=True, timeout=max(until - time.monotonic(), 1))
     if done.returncode:
         raise RuntimeError(done.stderr[-200:])
     s = json.loads(stats.read_text())
     return 1e3 * s["seconds"] / s["frames"]
 
 
-def our_chains(program, work, device, small):
-    """Rows of whole chains: the published networks in two fidelities, the second of two runs; and how the built-in tier
-    grows with the film's length and its pixels."""
-    size, n = ("128x64", 4) if small else ("1024x576", CHAIN)
-    for fidelity in ("reference", "fast"):
-        clip = film(work / "chain.mp4", n, size)
+class Ours:
+    """What the program is timed at. A case that fails is said, and costs its own rows alone."""
+
+    def __init__(self, build, work, small, until):
+        self.program, self.work, self.small, self.until = build / "stereocrafter", work, small, until
+        self.device, self.report, self.rows = "cpu" if small else "cuda", dict(nets=[], ops=[]), []
+
+    @contextlib.contextmanager
+    def case(self, name):
         try:
-            ms = [convert(program, clip, "--device", device, "--model", "stereocrafter", "--models", work / "models",
-                          "--fidelity", fidelity) for _ in range(2)][1]
-            yield f"chain_{fidelity}", ms, "ms a frame"
-            print(f"chain_{fidelity}: {ms:.2f} ms a frame", flush=True)
-        except (RuntimeError, OSError) as e:
-            print(f"chain_{fidelity}: {e}", flush=True)
-    cases = [(s, 100) for s in ("512x288", "1024x576", "1280x720", "1920x1080")] + [("1920x1080", k) for k in (50, 500)]
-    for size, frames in [("128x64", 2)] if small else cases:
-        ms = convert(program, film(work / "scale.mp4", frames, size), "--device", device, "--model", "builtin")
-        print(f"built in, {size}, {frames} frames: {ms:.3f} ms a frame", flush=True)
-        yield f"builtin_{size}_{frames}_frames", ms, "ms a frame"
+            yield
+        except (RuntimeError, OSError, subprocess.SubprocessError) as e:
+            print(f"{name}: {e}", flush=True)
+
+    def bench(self, precision, clip):
+        path = self.work / "bench.json"
+        with self.case("--bench"):
+            subprocess.run([self.program, "--bench", "--device", self.device, "--report", path]
+                           + (["--precision", precision] if precision else []) + [clip], check=True,
+                           timeout=max(self.until - time.monotonic(), 1))
+            self.report = json.loads(path.read_text())
+
+    def add(self, name, ms):
+        self.rows.append((name, ms, "ms a frame"))
+        print(f"{name}: {ms:.3f} ms a frame", flush=True)
+
+    def published(self):
+        """The networks that the chain's group has left, in two fidelities: the second of two runs, for the first
+        chooses kernels."""
+        size, n = ("128x64", 4) if self.small else ("1024x576", CHAIN)
+        for fidelity in ("reference", "fast"):
+            with self.case(f"chain_{fidelity}"):
+                clip = film(self.work / "chain.mp4", n, size)
+                self.add(f"chain_{fidelity}",
+                         [convert(self.program, clip, self.until, "--device", self.device, "--model", "stereocrafter",
+                                  "--models", self.work / "models", "--fidelity", fidelity) for _ in range(2)][1])
+
+    def growth(self):
+        """How the built-in networks' time grows with a film's length and with its pixels."""
+        sizes = ["128x64"] if self.small else ["512x288", "1024x576", "1280x720", "1920x1080"]
+        for size in sizes:
+            for frames in (2, 4) if self.small else (50, 500):
+                with self.case(size):
+                    clip = film(self.work / "scale.mp4", frames, size)
+                    self.add(f"builtin_{size}_{frames}_frames",
+                             convert(self.program, clip, self.until, "--device", self.device, "--model", "builtin"))
 
 
 def main():
@@ -456,6 +512,7 @@ def main():
     ap.add_argument("--clip", type=Path, help="a film of 1920x1080 for the built-in tier")
     ap.add_argument("--findings", help="how many sanitizers had: a row")
     ap.add_argument("--rows", type=Path, help="a log with further rows: lines of \"row NAME VALUE UNIT\"")
+    ap.add_argument("--seconds", type=float, default=480, help="after which no more is measured")
     ap.add_argument("--small", action="store_true")
     ap.add_argument("--peer", help=argparse.SUPPRESS)
     ap.add_argument("--work", type=Path, help=argparse.SUPPRESS)
@@ -463,24 +520,59 @@ def main():
     if a.peer:
         return be_peer(a.peer, a.work, a.small)
     a.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        groups = [Group(g, work, a.small) for g in a.only.split(",") if g in GROUPS]
-        clip = a.clip or film(work / "film.mp4", 2 if a.small else 300)
-        for g in groups:
-            print(f"{g.name}: {'ready' if g.read_until('ready') else 'failed'}", flush=True)
-        report = work / "bench.json"
-        subprocess.run([a.build / "stereocrafter", "--bench", "--device", "cpu" if a.small else "cuda", "--report", report]
-                       + (["--precision", a.precision] if a.precision else []) + [clip], check=True)
-        bench = json.loads(report.read_text())
-        ours = list(our_chains(a.build / "stereocrafter", work, "cpu" if a.small else "cuda", a.small))
-        ours += [("sanitizer_findings", float(a.findings), "findings")] if a.findings else []
-        for line in a.rows.read_text().splitlines() if a.rows and a.rows.exists() else ():
-            if line.startswith("row "):
-                name, value, unit = line.split(maxsplit=3)[1:]
-                ours.append((name, float(value), unit))
-        rows = [row for g in groups for row in g.time()]
-    gpu_results.write(a.out, bench, dict(versions=versions(), rows=rows), a.commit, ours)
+        work, groups = Path(folder), []
+        ours = Ours(a.build, work, a.small, begin + a.seconds)
+        ours.rows += [("sanitizer_findings", float(a.findings), "findings")] if a.findings else []
+        ours.rows += rows_of_log(a.rows) if a.rows and a.rows.exists() else []
+        try:
+            groups += [Group(g, work, a.small) for g in a.only.split(",") if g in GROUPS]
+            measure(a, ours, groups)
+        finally:
+            for g in groups:
+                g.signal(signal.SIGKILL)
+
+
+def rows_of_log(path):
+    rows = [line.split(maxsplit=3)[1:] for line in path.read_text().splitlines() if line.startswith("row ")]
+    return [(name, float(value), unit) for name, value, unit in rows]
+
+
+def measure(a, ours, groups):
+    """Groups that are not ready when PREPARING is over stand still while others are timed, and go on last."""
+    begin, written = time.monotonic(), versions()
+
+    def write():
+        gpu_results.write(a.out, ours.report, dict(versions=written, rows=[r for g in groups for r in g.rows]), a.commit,
+                          ours.rows)
+
+    def wait(group, until):
+        ready = group.read_until("ready", until)
+        print(f"{group.name}: { {True: 'ready', False: 'failed', None: 'not ready'}[ready]} after "
+              f"{time.monotonic() - begin:.0f} s", flush=True)
+        return ready
+
+    def time_all(some):
+        for g in some:
+            if g.name == "chain":
+                ours.published()
+            g.time(ours.until)
+            write()
+    clip = a.clip or film(ours.work / "film.mp4", 2 if a.small else 300)
+    late = [g for g in groups if wait(g, begin + PREPARING * a.seconds) is None]
+    for g in late:
+        g.signal(signal.SIGSTOP)
+    ours.bench(a.precision, clip)
+    ours.growth()
+    write()
+    time_all([g for g in groups if g not in late])
+    for g in late:  # at once: one may have the lock that another waits for
+        g.signal(signal.SIGCONT)
+    for g in late:
+        wait(g, begin + LATEST * a.seconds)
+    time_all(late)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 # PREFIX: a folder with the include, lib and bin of what the machine lacks.
 # BUILD: the folder to build in (build-gpu). ONLY: names of the steps to do; all if empty. SC_TEST_DATA: a folder of
 # real clips. COMMIT: what is measured, where git cannot tell. PATIENCE: seconds that a sanitizer may take. PEERS: the
-# groups of bench_peers.py to time beside ours, all of which take 4 minutes; set to nothing, none.
+# groups of bench_peers.py to time beside ours, all of which take 4 minutes; set to nothing, none. BENCH: more options
+# of it, such as "--precision fp16,fp8 --seconds 300".
 # Writes what it measures to tests/bench.
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-$PWD/build-gpu}
@@ -125,7 +126,7 @@ step sanitizers sanitizers
 
 bench() {
     film && scripts/bench_peers.py "$build" tests/bench --clip "$build/film.mp4" --rows "$build/memory.log" ${COMMIT:+--commit "$COMMIT"} \
-        ${findings:+--findings "$findings"} ${PEERS+--only "$PEERS"}
+        ${findings:+--findings "$findings"} ${PEERS+--only "$PEERS"} ${BENCH:-}
 }
 findings=$(cat "$build/findings.txt" 2>/dev/null)
 step bench bench

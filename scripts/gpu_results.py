@@ -6,6 +6,7 @@ date, commit, gpu and driver that it was measured with. Rows that a run did not 
 """
 import datetime
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -94,7 +95,10 @@ def add_nets(rows, bench, peers):
 
 def add_ops(rows, bench, peers):
     least = {}
+    fp16 = {r["op"]: r["median_ms"] for r in bench["ops"] if r["precision"] == "fp16"}
     for r in bench["ops"]:
+        if r["precision"] == "fp8":
+            rows.add(r["op"] + "_fp8", r["median_ms"], "ms", "ours in fp16", fp16.get(r["op"]))
         if r["precision"] != "fp16" and not r["op"].endswith("_1080p"):  # peers have that type
             continue
         peer = fastest(peers, r["op"])
@@ -117,6 +121,24 @@ def judge(rows):
             row["met"] = row["ratio"] >= bar and row.get("tflops", 0) >= LEAST_TFLOPS.get(name, 0) if "ratio" in row else None
 
 
+def growth(rows):
+    """The table of what films cost: of pairs of rows builtin_WxH_N_frames, a short and a long film of one size."""
+    films = {}
+    for name, row in rows.items():
+        if m := re.fullmatch(r"builtin_(\d+)x(\d+)_(\d+)_frames", name):
+            films.setdefault((int(m[1]), int(m[2])), {})[int(m[3])] = row["value"]
+    out = ["", "What a frame costs by the built-in networks, without an encoder, in ms. A further one is what the longer film "
+           "takes more, by frames; the rest is what a film costs at its start.", "",
+           "| size | short film | long film | a further frame | that, ns a pixel |", "| --- | ---: | ---: | ---: | ---: |"]
+    for (w, h), ms in sorted(films.items()):
+        short, long = min(ms), max(ms)
+        if short < long:
+            more = (long * ms[long] - short * ms[short]) / (long - short)
+            out.append(f"| {w}x{h} | {ms[short]:.2f} ({short} frames) | {ms[long]:.2f} ({long}) | {more:.2f} | "
+                       f"{1e6 * more / (w * h):.2f} |")
+    return out if films else []
+
+
 def page(rows, versions):
     out = ["# Measured", "", "By `scripts/bench_peers.py`, which says how, with random weights and data. Peers: "
            + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".", "",
@@ -130,6 +152,7 @@ def page(rows, versions):
         rate = f" ({r['tflops']:.0f} TFLOP/s)" if name in LEAST_TFLOPS else ""
         out.append(f"| `{name}`: {what} | {r['value']}{rate} | {peer} | {r.get('ratio', '')} | {bar} | "
                    f"{ {None: 'peer not measured', True: 'met', False: 'missed'}[r['met']]} |")
+    out += growth(rows)
     out += ["", "Every row, with the commit that it was measured at:", "",
             "| row | value | unit | peer | its value | times better | commit |",
             "| --- | ---: | --- | --- | ---: | ---: | --- |"]
