@@ -96,12 +96,9 @@ __device__ __forceinline__ float landing(const line &l, int c)
     return (float)c - disp_at(l, c);
 }
 
-/* Whether source c and the next are one surface, seen from the front. */
-__device__ __forceinline__ bool joined(const line &l, int c)
+/* Whether source c, which lands at u, and the next, at `next`, are one surface, seen from the front. */
+__device__ __forceinline__ bool joined(const line &l, float u, float next)
 {
-    if (c < 0 || c + 1 >= l.n)
-        return false;
-    const float u = landing(l, c), next = landing(l, c + 1);
     return next > u && next - u <= l.stretch;
 }
 
@@ -127,18 +124,19 @@ __device__ __forceinline__ int source_of(hit h)
 __device__ __forceinline__ void find_hits(const line &l, int c, int begin, int end, hit *segment, hit *first,
                                           hit *last)
 {
-    const float d = disp_at(l, c), u = (float)c - d, right_edge = (float)(l.n - 1);
+    const float at = (float)c, d = disp_at(l, c), u = at - d, right_edge = (float)(l.n - 1);
 
     /* A segment reaches `stretch` to the right, an end 2: most sources of other columns end here. */
     if (u >= (float)end || u + fmaxf(l.stretch, 2) < (float)begin)
         return;
-    const bool before = joined(l, c - 1), after = joined(l, c);
+    const float more = c + 1 < l.n ? disp_at(l, c + 1) : INFINITY, next = at + 1 - more;
+    const bool before = c > 0 && joined(l, at - 1 - disp_at(l, c - 1), u), after = joined(l, u, next);
 
     if (after) {
-        const float next = landing(l, c + 1);
         if (next >= 0 && u <= right_edge) {
-            const float slope = (disp_at(l, c + 1) - d) / (next - u);
+            const float slope = (more - d) / (next - u);
             const int to = min((int)fminf(next, right_edge), end - 1);
+#pragma unroll 1 /* one, mostly */
             for (int t = max((int)ceilf(fmaxf(u, 0)), begin); t <= to; t++)
                 offer(&segment[t - begin], d + ((float)t - u) * slope, c);
         }
@@ -171,10 +169,11 @@ __device__ __forceinline__ void lay_under(layer *sum, const layer &under)
 __device__ __forceinline__ layer segment_layer(const line &l, int t, hit h)
 {
     const int c = source_of(h);
-    const float u = landing(l, c), k = ((float)t - u) / (landing(l, c + 1) - u);
+    const float at = (float)c, u = landing(l, c), next = landing(l, c + 1), k = ((float)t - u) / (next - u);
     const float *p = l.left + c * l.left_step, *q = p + l.left_step;
     layer y = { .disp = disp_of(h), .cover = 1 };
-    if (joined(l, c - 1) && joined(l, c + 1)) {
+    if (c > 0 && joined(l, at - 1 - disp_at(l, c - 1), u) && c + 2 < l.n &&
+        joined(l, next, at + 2 - disp_at(l, c + 2))) {
         const float *o = p - l.left_step, *s = q + l.left_step;
         const float wo = ((1 - 0.5f * k) * k - 0.5f) * k, wp = (1.5f * k - 2.5f) * k * k + 1;
         const float wq = ((2 - 1.5f * k) * k + 0.5f) * k, ws = (0.5f * k - 0.5f) * k * k;
@@ -237,14 +236,20 @@ static __global__ void __launch_bounds__(SC_ROW_THREADS) k_splat(sc_splat_args a
         find_hits(l, c, begin, end, segment, first, last);
     __syncthreads();
     for (int t = begin + threadIdx.x; t < end; t += SC_ROW_THREADS) {
-        const layer y = compose(l, t, segment[t - begin], first[t - begin], last[t - begin]);
-        const float norm = y.cover > 0 ? y.cover : 1;
+        layer y = compose(l, t, segment[t - begin], first[t - begin], last[t - begin]);
+        if (y.cover > 0 && y.cover != 1) { /* few are so; divisions are dear */
+#pragma unroll
+            for (int i = 0; i < 3; i++)
+                y.rgb[i] /= y.cover;
+            y.disp /= y.cover;
+        }
+        float *const right = sc_row(a.right, row) + t * a.right.stride[1];
 #pragma unroll
         for (int i = 0; i < 3; i++)
-            sc_row(a.right, row)[t * a.right.stride[1] + i] = y.rgb[i] / norm;
+            right[i] = y.rgb[i];
         sc_row(a.hole, row)[t * a.hole.stride[1]] = 1 - y.cover;
         if (a.disp_right.ndim)
-            sc_row(a.disp_right, row)[t * a.disp_right.stride[1]] = y.disp / norm;
+            sc_row(a.disp_right, row)[t * a.disp_right.stride[1]] = y.disp;
     }
 }
 
