@@ -228,12 +228,21 @@ def evaluate_data(networks: Networks, data: pathlib.Path) -> dict[str, Scores]:
 
 
 def steady(depth: Tensor, clip: Tensor) -> Tensor:
-    """The running mean of src/stages/depth_quick.c: slow where the picture rests."""
+    """What src/stages/depth_quick.c makes of it: in the scale of what rests, and slow there."""
     mean = [depth[0]]
     for before, picture, new in zip(clip, clip[1:], depth[1:]):
         change = (picture - before).abs().sum(0, keepdim=True)
-        weight = (0.3 + 0.7 / 0.12 * (change - 0.04)).clamp(0.3, 1)
-        mean.append(torch.lerp(mean[-1], new, F.max_pool2d(weight, 5, 1, 2)[0]))
+        rest = -F.max_pool2d(-(0.85 * (1 - (change - 0.04) / 0.12)).clamp(0, 0.85), 5, 1, 2)[0]
+        share = 0.85 * min(1, rest.mean().item() / 0.85 / 0.25)
+
+        def moments(d: Tensor) -> tuple[Tensor, Tensor]:
+            middle = (rest * d).sum() / rest.sum().clamp_min(1e-6)
+            return middle, ((rest * (d - middle) ** 2).sum() / rest.sum().clamp_min(1e-6)).sqrt()
+
+        (middle, spread), (middle_before, spread_before) = moments(new), moments(mean[-1])
+        gain = 1 + share * ((spread_before + 0.02) / (spread + 0.02) - 1)
+        new = gain * (new - middle) + middle + share * (middle_before - middle)
+        mean.append(torch.lerp(new, mean[-1], rest))
     return torch.stack(mean)
 
 
