@@ -8,7 +8,6 @@
 static const double most_hole = 0.05;    /* of the picture: about where what is made up begins to be seen */
 static const double most_at_sides = 0.3; /* percent of the width in front of the screen */
 static const double most_convergence = 0.75; /* beyond, next to nothing stands out any more */
-static const double dark = 0.04;             /* mean brightness below which depth is a guess */
 
 /* Percent of the width that this viewer sees under the limit. */
 static double most_percent(const sc_settings *s)
@@ -61,7 +60,7 @@ cJSON *sc_analyze_warn(const sc_gauge_shot *shot, const sc_settings *s)
                     shot->sides);
     if (most > most_percent(s))
         add_warning(list, "parallax of up to %.2f percent of width", most);
-    if (shot->light < dark)
+    if (shot->light < sc_gauge_dark)
         add_warning(list, "dark (mean %.3f of 1): depth is a guess", shot->light);
     return list;
 }

@@ -6,6 +6,7 @@
 
 #include <libavutil/log.h>
 
+#include "convert.h"
 #include "analyze.h"
 #include "comfort.h"
 #include "kept.h"
@@ -36,6 +37,7 @@ struct sc_converter {
     sc_library library;
     sc_parity *parity;
     sc_gauge gauge;
+    const sc_proofs *proofs; /* NULL, or the caller's */
     sc_score score;
     sc_pair pair;
     sc_edit edit;
@@ -352,8 +354,9 @@ static int open_all(sc_converter *c)
     c->ctx.pools = c->pools;
     c->ctx.library = &c->library;
     c->ctx.score = &c->score;
+    c->ctx.proofs = c->proofs;
     c->ctx.pair = &c->pair;
-    if (s->stats || s->report || s->analyze || s->viewer != SC_VIEWER_NONE)
+    if (s->stats || s->report || s->analyze || c->proofs || s->viewer != SC_VIEWER_NONE)
         c->ctx.gauge = &c->gauge;
     if (!s->reconstruct && !s->made)
         SC_TRY(sc_models_choose(&c->ctx.models, c->models, s, c->dev, &c->log));
@@ -365,12 +368,18 @@ fail:
 
 int sc_open(sc_converter **out, const sc_settings *s)
 {
+    return sc_open_proofs(out, s, NULL);
+}
+
+int sc_open_proofs(sc_converter **out, const sc_settings *s, const sc_proofs *proofs)
+{
     sc_converter *c = calloc(1, sizeof(*c));
     int ret;
 
     if (!c)
         return -ENOMEM;
     c->set = *s;
+    c->proofs = proofs;
     for (int i = 0; (s->reconstruct || s->score) && i < SC_MAX_OUTPUTS; i++) { /* one picture: the left eye */
         c->set.output[i].layout = SC_LAYOUT_LEFT;
         c->set.output[i].stereo_tags = 0;
@@ -425,7 +434,8 @@ static int run_chain(sc_converter *c)
         const double begin = sc_now();
         const int64_t pts = f.pts;
 
-        SC_TRY(send_frame(c, &f));
+        if (!(f.flags & SC_FRAME_PROOF))
+            SC_TRY(send_frame(c, &f));
         if (!c->writers)
             frame_written(c, c->frames, pts);
         sc_frame_clear(&f);
@@ -479,6 +489,11 @@ static int finish(sc_converter *c, int status)
         sc_log(&c->log, SC_LOG_WARNING, "convert", "%s: %lld frames are done; the same command goes on",
                c->set.output[0].path, (long long)c->seams.from.frame);
     return status;
+}
+
+const sc_gauge *sc_gauge_of(const sc_converter *c)
+{
+    return &c->gauge;
 }
 
 int sc_run(sc_converter *c)

@@ -12,6 +12,7 @@
 #include "batch.h"
 #include "bench.h"
 #include "options.h"
+#include "preview.h"
 
 /* stderr, shared by the log (any thread), the progress line (the writing thread) and the signal thread. */
 typedef struct console {
@@ -414,10 +415,23 @@ fail:
     return SC_MIN(ret, 0);
 }
 
+static void show_current(void *opaque, sc_converter *c)
+{
+    console *t = opaque;
+
+    set_converter(t, c);
+    if (!c)
+        end_progress(t);
+}
+
 static int convert_all(console *t, sc_options *o)
 {
     const char *to = o->set.output[0].path;
 
+    if (o->set.preview && (o->inputs > 1 || sc_batch_is_many(o->set.input)))
+        return sc_fail(&o->set.log, SC_ERR_USAGE, "batch", "--preview shows places of one film");
+    if (o->set.preview)
+        return sc_preview(&o->set, show_current, t);
     if (!names_folder(to) && o->inputs < 2 && !sc_batch_is_many(o->set.input))
         return convert(t, &o->set);
     for (int k = 0; k < o->set.outputs; k++)

@@ -470,6 +470,10 @@ const sc_option sc_option_table[] = {
       OF(bench),
       .help = "time the networks, the published ones with random weights, and the chain with INPUT if given, "
               "in every precision of --device, or those of --precision" },
+    { .name = "--preview", .type = SC_INT, .group = RUNNING, IN(preview), .max = 64, .unit = "places",
+      .help = "convert nothing yet: at so many places, spread over the film and not black, make a sample of 2 "
+              "seconds (-f null: none), pictures, and a page with other strengths and convergences to choose "
+              "from, in the folder OUTPUT or FILM_preview beside the film" },
     { .name = "--report", .type = SC_TEXT, .group = RUNNING, IN(report), .unit = "FILE.html",
       .help = "write a page to look the film over by: parallax in degrees for --viewer, holes and the eyes' "
               "colours over time, and pictures of each shot from left, right, as anaglyph and depth. Of many "

@@ -566,7 +566,7 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
         return 0;
     if (!o->set.input)
         return complain(error, size, "an input is missing: stereocrafter [options] INPUT [OUTPUT]");
-    if (!o->set.output[0].path && o->set.output[0].format != SC_FORMAT_NULL)
+    if (!o->set.preview && !o->set.output[0].path && o->set.output[0].format != SC_FORMAT_NULL)
         SC_TRY(sc_options_name_output(o, 0, NULL, error, size));
     return 0;
 fail:

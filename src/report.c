@@ -83,6 +83,7 @@ cJSON *sc_report_settings(const sc_settings *s, const sc_video_info *v)
     cJSON_AddNumberToObject(json, "max_disparity", s->max_disparity);
     cJSON_AddNumberToObject(json, "convergence", s->convergence);
     cJSON_AddBoolToObject(json, "listed", s->shots != NULL);
+    cJSON_AddBoolToObject(json, "followed", s->convergence_mode == SC_CONVERGENCE_SUBJECT);
     cJSON_AddNumberToObject(json, "rate",
                             v->frame_rate.den > 0 ? (double)v->frame_rate.num / v->frame_rate.den : 0);
     return json;

@@ -48,7 +48,7 @@ int sc_json_write(const char *path, const cJSON *json, const sc_logger *log)
     return ok ? 0 : sc_fail(log, SC_ERR_OUTPUT, "report", "%s cannot be written", path);
 }
 
-static void add_shot(cJSON *rows, const sc_gauge_shot *shot, const sc_settings *s)
+cJSON *sc_stats_shot(const sc_gauge_shot *shot, const sc_settings *s)
 {
     cJSON *row = cJSON_CreateObject(), *disparity = cJSON_AddObjectToObject(row, "disparity");
 
@@ -60,7 +60,7 @@ static void add_shot(cJSON *rows, const sc_gauge_shot *shot, const sc_settings *
     cJSON_AddNumberToObject(row, "hole", shot->hole);
     if (!s->analyze && !s->score)
         cJSON_AddNumberToObject(row, "colour", shot->colour);
-    cJSON_AddItemToArray(rows, row);
+    return row;
 }
 
 void sc_stats_log_score(const sc_score *score, const sc_logger *log)
@@ -119,7 +119,7 @@ cJSON *sc_stats_json(const sc_settings *s, const sc_video_info *v, const sc_prog
     } else {
         shots = cJSON_AddArrayToObject(json, "shots");
         for (int i = 0; i < g->shots; i++)
-            add_shot(shots, &g->shot[i], s);
+            cJSON_AddItemToArray(shots, sc_stats_shot(&g->shot[i], s));
     }
     return json;
 }

@@ -20,6 +20,9 @@ void sc_stats_log_score(const sc_score *score, const sc_logger *log);
 cJSON *sc_stats_json(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
                      const sc_score *score, const sc_pair *pair);
 
+/* One of its "shots". */
+cJSON *sc_stats_shot(const sc_gauge_shot *shot, const sc_settings *s);
+
 /* Writes that to s->stats. SC_ERR_OUTPUT. */
 int sc_stats_write(const sc_settings *s, const sc_video_info *v, const sc_progress *p, const sc_gauge *g,
                    const sc_score *score, const sc_pair *pair, const sc_logger *log);

@@ -137,6 +137,7 @@ typedef struct sc_settings {
     int outputs;                      /* how many of them, at least 1 */
     int overwrite;                    /* sc_overwrite */
     int dry_run;                      /* sc_run() logs the plan and converts nothing */
+    int preview;                      /* places that sc_preview() shows; of no effect on sc_run() */
     int resume;         /* 1: what is done of a file is kept, and gone on with by the same settings */
     int segment_frames; /* after about so many */
     int on_full;        /* 0: a full disk is waited for; 1: it fails */

@@ -1,5 +1,6 @@
 #include "gauge.h"
 #include "pair.h"
+#include "proof.h"
 #include "published.h"
 #include "review.h"
 #include "score.h"
@@ -40,14 +41,17 @@ static int open_stereo(sc_stage **chain, const sc_context *c, const sc_reader *r
     SC_TRY(open_depth(chain, c, reader));
     if (c->set->convergence_mode == SC_CONVERGENCE_SUBJECT)
         SC_TRY(sc_subject_open(chain, c, *chain));
+    if (c->proofs)
+        SC_TRY(sc_proof_open(chain, c, *chain));
     if (view != SC_VIEW_RIGHT)
         SC_TRY(open_view(chain, c, true));
     if (view != SC_VIEW_LEFT)
         SC_TRY(open_view(chain, c, false));
-    if (c->gauge && (c->set->report || c->set->stats) && !c->set->analyze) /* which leaves holes unfilled */
-        SC_TRY(sc_review_open(chain, c, *chain));
     if (c->set->floating_window)
         SC_TRY(sc_border_open(chain, c, *chain));
+    if (c->gauge && (c->set->report || c->set->stats || c->proofs) &&
+        !c->set->analyze) /* which leaves holes unfilled */
+        SC_TRY(sc_review_open(chain, c, *chain));
     return 0;
 fail:
     return ret;

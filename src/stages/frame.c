@@ -175,3 +175,23 @@ void sc_frame_clear(sc_frame *f)
     sc_image_unref(&f->disp_right);
     *f = (sc_frame){ 0 };
 }
+
+int sc_frame_again(sc_frame *to, const sc_frame *f)
+{
+    int ret;
+
+    *to = (sc_frame){ .active = f->active,
+                      .max_disparity = f->max_disparity,
+                      .convergence = f->convergence,
+                      .pts = f->pts,
+                      .duration = f->duration,
+                      .flags = f->flags,
+                      .check = f->check };
+    SC_TRY((to->src = av_frame_clone(f->src)) ? 0 : -ENOMEM);
+    SC_TRY(sc_image_ref(&to->left, &f->left));
+    SC_TRY(sc_image_ref(&to->disp, &f->disp));
+    return 0;
+fail:
+    sc_frame_clear(to);
+    return ret;
+}

@@ -17,7 +17,8 @@ typedef struct sc_rect {
 } sc_rect;
 
 enum {
-    SC_FRAME_CUT = 1, /* the first frame of a shot: every stage drops what it remembers */
+    SC_FRAME_CUT = 1,   /* the first frame of a shot: every stage drops what it remembers */
+    SC_FRAME_PROOF = 2, /* no frame of the film: to be looked at, not to be written */
 };
 
 typedef struct sc_frame {            /* zeroed, then filled in as it goes down the chain */
@@ -69,6 +70,8 @@ static inline sc_tensor sc_batch(sc_tensor t)
 }
 
 void sc_frame_clear(sc_frame *f); /* releases everything and zeroes it */
+/* The same source, picture and depth once more, before anything is made of them. *to is zeroed. */
+int sc_frame_again(sc_frame *to, const sc_frame *f);
 static inline void sc_frame_move(sc_frame *dst, sc_frame *src)
 {
     *dst = *src;

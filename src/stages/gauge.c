@@ -6,6 +6,8 @@
 #include "../ops.h"
 #include "edit.h"
 
+const double sc_gauge_dark = 0.04;
+
 /* As the scale of depth does: what lies beyond is a few stray pixels. */
 static const float low_quantile = 0.01f, high_quantile = 0.99f;
 /* What a side of the picture cuts off: the nearest 20th of the outermost 50th, but for the lowest third,

@@ -10,6 +10,8 @@ enum {
     SC_GAUGE_STILLS = 64, /* shots that keep pictures, at most */
 };
 
+extern const double sc_gauge_dark; /* mean brightness below which a picture's depth is a guess */
+
 typedef struct sc_gauge_part { /* of a shot, as sc_gauge_shot has it for the whole */
     float low, high, hole;     /* hole: the largest */
     float median;              /* in its first frame */

@@ -1,6 +1,7 @@
 #include "review.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "../ops.h"
@@ -8,6 +9,7 @@
 #include "../video/still.h"
 #include "arrange.h"
 #include "depth.h"
+#include "proof.h"
 
 /* Of a still, pixels: enough to judge edges by; a report of 64 shots stays below some 15 MB. */
 enum { LONGEST = 640 };
@@ -19,25 +21,38 @@ static const sc_part parts[SC_STILLS] = {
     [SC_STILL_DISPARITY] = SC_PART_DISPARITY,
 };
 
+typedef struct size { /* in which pictures are drawn */
+    sc_video_info picture;
+    AVFrame *shape;
+    AVFrame *host; /* one on its way to its encoder */
+} size;
+
 typedef struct review {
     sc_stage stage;
     const sc_context *c;
-    sc_video_info picture; /* what a still is like */
-    AVFrame *shape;
-    AVFrame *host;          /* a still on its way to its encoder */
+    size small, full;       /* full: for the usual proof alone */
     int64_t frames;         /* so far */
     int shot;               /* of the gauge's, 1 for the first; 0 before it */
+    int proofs;             /* so far */
     char *later[SC_STILLS]; /* of a frame after the one whose stills the shot has */
     int64_t later_frame;
 } review;
 
-/* lab[2][3]: the mean colour of each eye's picture, black bars left aside. */
+/* The picture without black bars, and without as much of its sides as one eye alone may see. */
+static sc_rect both_see(const sc_frame *f)
+{
+    const int side = (int)(f->max_disparity / 100 * (float)f->active.w);
+
+    return (sc_rect){ f->active.x + side, f->active.y, SC_MAX(f->active.w - 2 * side, 1), f->active.h };
+}
+
+/* lab[2][3]: the mean colour of each eye's picture. */
 static void read_colours(sc_exec *x, float lab[2][3], const sc_frame *f)
 {
     const sc_mark m = sc_push(x);
 
     for (int i = 0; i < 2; i++) {
-        const sc_tensor eye = sc_crop(sc_arrange(x, f, i ? SC_PART_RIGHT : SC_PART_LEFT), f->active);
+        const sc_tensor eye = sc_crop(sc_arrange(x, f, i ? SC_PART_RIGHT : SC_PART_LEFT), both_see(f));
         const sc_tensor moments = sc_new(x, SC_F32, SC_DIMS(3, 3)), mean = sc_new(x, SC_F32, SC_DIMS(1, 3));
 
         sc_moments_into(x, &(sc_moments_args){ .y = moments, .x = eye });
@@ -50,10 +65,10 @@ static void read_colours(sc_exec *x, float lab[2][3], const sc_frame *f)
     sc_pop(x, m);
 }
 
-/* As much of a frame as pictures are drawn from, in the stills' size and an SDR film's transfer. */
-static sc_frame shrink(sc_exec *x, const review *r, const sc_frame *f)
+/* As much of a frame as pictures are drawn from, in their size and an SDR film's transfer. */
+static sc_frame shrink(sc_exec *x, const review *r, const size *s, const sc_frame *f)
 {
-    const int64_t w = r->picture.width, h = r->picture.height;
+    const int64_t w = s->picture.width, h = s->picture.height;
     sc_frame small = { .disp.t = sc_new(x, SC_F32, SC_DIMS(h, w, 1)) };
     sc_image *const eye[2] = { &small.left, &small.right };
 
@@ -69,29 +84,40 @@ static sc_frame shrink(sc_exec *x, const review *r, const sc_frame *f)
     return small;
 }
 
-static sc_pixels draw(sc_exec *x, const review *r, const sc_frame *small, sc_part part)
+static sc_pixels draw(sc_exec *x, const size *s, const sc_frame *small, sc_part part)
 {
     sc_image_out_args a = { .x = sc_arrange(x, small, part) };
 
-    sc_pixels_new(x, &a.px, r->shape, &r->picture);
+    sc_pixels_new(x, &a.px, s->shape, &s->picture);
     sc_image_out_into(x, &a);
     return a.px;
 }
 
-static int take_stills(review *r, const sc_frame *f, char **still)
+/* Of picture i, which s->host holds. */
+static int write_full(const review *r, const size *s, int i)
+{
+    static const char *const names[SC_STILLS] = { "left", "right", "anaglyph", "depth" };
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s_%s.png", r->c->proofs->picture, names[i]);
+    return sc_still_write(path, s->host, r->c->log);
+}
+
+/* To still[], or, if that is NULL, to files. */
+static int take_stills(review *r, const size *s, const sc_frame *f, char **still)
 {
     sc_exec *x = r->c->x;
     const sc_mark all = sc_push(x);
-    const sc_frame small = shrink(x, r, f);
+    const sc_frame drawn = shrink(x, r, s, f);
     int ret = 0;
 
     for (int i = 0; i < SC_STILLS; i++) {
         const sc_mark one = sc_push(x);
-        const sc_pixels px = draw(x, r, &small, parts[i]);
+        const sc_pixels px = draw(x, s, &drawn, parts[i]);
 
-        sc_pixels_download(x, r->host, 0, 0, &px);
+        sc_pixels_download(x, s->host, 0, 0, &px);
         SC_TRY(sc_exec_wait(x));
-        SC_TRY(sc_still_text(&still[i], r->host, r->c->log));
+        SC_TRY(still ? sc_still_text(&still[i], s->host, r->c->log) : write_full(r, s, i));
         sc_pop(x, one);
     }
 fail:
@@ -118,7 +144,7 @@ static int keep_stills(review *r, sc_gauge_shot *s, const sc_frame *f)
         return 0;
     if (r->later[0])
         sc_gauge_picture(s, r->later_frame, r->later);
-    SC_TRY(take_stills(r, f, r->later));
+    SC_TRY(take_stills(r, &r->small, f, r->later));
     r->later_frame = r->frames;
     if (!s->still[0])
         sc_gauge_picture(s, r->later_frame, r->later);
@@ -146,12 +172,31 @@ static int review_next(sc_stage *stage, sc_frame *out)
     for (int i = 0; i < 3; i++)
         distance += ((double)lab[0][i] - lab[1][i]) * ((double)lab[0][i] - lab[1][i]);
     s->colour += (sqrt(distance) - s->colour) / (double)(r->frames - s->first + 1);
-    if (c->set->report)
+    if (c->set->report || c->proofs)
         SC_TRY(keep_stills(r, s, out));
+    if (out->flags & SC_FRAME_PROOF && r->proofs++ == c->proofs->usual && c->proofs->picture)
+        SC_TRY(take_stills(r, &r->full, out, NULL));
     r->frames++;
     return 0;
 fail:
     return ret;
+}
+
+static int open_size(size *s, const sc_context *c, int longest)
+{
+    int ret;
+
+    s->picture = sc_still_shape(c->video, longest);
+    SC_TRY(sc_shape_new(&s->shape, s->picture.format, s->picture.width, s->picture.height));
+    SC_TRY(sc_packed_new(&s->host, s->picture.format, s->picture.width, s->picture.height));
+fail:
+    return ret;
+}
+
+static void close_size(size *s)
+{
+    sc_picture_free(&s->shape);
+    sc_picture_free(&s->host);
 }
 
 static void review_close(sc_stage *stage)
@@ -159,8 +204,8 @@ static void review_close(sc_stage *stage)
     review *r = (review *)stage;
 
     drop_later(r);
-    sc_picture_free(&r->shape);
-    sc_picture_free(&r->host);
+    close_size(&r->small);
+    close_size(&r->full);
     free(r);
 }
 
@@ -176,11 +221,12 @@ static void measure(sc_exec *x, void *arg)
     float lab[2][3];
 
     read_colours(x, lab, &f);
-    const sc_frame small = shrink(x, r, &f);
+    const size *largest = r->full.shape ? &r->full : &r->small;
+    const sc_frame drawn = shrink(x, r, largest, &f);
     for (int i = 0; i < SC_STILLS; i++) {
         const sc_mark m = sc_push(x);
 
-        draw(x, r, &small, parts[i]);
+        draw(x, largest, &drawn, parts[i]);
         sc_pop(x, m);
     }
 }
@@ -196,9 +242,9 @@ int sc_review_open(sc_stage **out, const sc_context *c, sc_stage *from)
     r->c = c;
     r->frames = c->stretch.first;
     r->shot = c->gauge->shots;
-    r->picture = sc_still_shape(c->video, LONGEST);
-    SC_TRY(sc_shape_new(&r->shape, r->picture.format, r->picture.width, r->picture.height));
-    SC_TRY(sc_packed_new(&r->host, r->picture.format, r->picture.width, r->picture.height));
+    SC_TRY(open_size(&r->small, c, LONGEST));
+    if (c->proofs && c->proofs->picture)
+        SC_TRY(open_size(&r->full, c, 0));
     r->stage.arena = sc_measure(c->x, measure, r, NULL);
     *out = &r->stage;
     return 0;

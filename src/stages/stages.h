@@ -24,17 +24,18 @@ typedef struct sc_context {
     const sc_video_info *video; /* the source's picture */
     sc_precision precision;
     sc_stretch stretch;
-    const char *models;         /* resolved folder of published weights, or NULL */
-    sc_plan plan;               /* how much of them, and of the film, is on the device at a time */
-    struct sc_pager *pager;     /* where the plan streams weights, else NULL */
-    struct sc_library *library; /* networks that stages share */
-    struct sc_parity *parity;   /* NULL, or what is given and recorded to compare programs */
-    const struct sc_edit *edit; /* NULL, or the film's shots as a file lists them */
-    struct sc_gauge *gauge;     /* NULL, or where the depth and holes of every shot are noted */
-    struct sc_score *score;     /* where frames that passed a VAE are compared with what they were */
-    struct sc_pair *pair;       /* where frames are compared with the true right eye */
-    sc_needs *needs;            /* NULL, or where the sizes of networks are noted as they are opened */
-    bool raw_depth;             /* disp is what the depth network drew: its size, its numbers */
+    const char *models;             /* resolved folder of published weights, or NULL */
+    sc_plan plan;                   /* how much of them, and of the film, is on the device at a time */
+    struct sc_pager *pager;         /* where the plan streams weights, else NULL */
+    struct sc_library *library;     /* networks that stages share */
+    struct sc_parity *parity;       /* NULL, or what is given and recorded to compare programs */
+    const struct sc_edit *edit;     /* NULL, or the film's shots as a file lists them */
+    struct sc_gauge *gauge;         /* NULL, or where the depth and holes of every shot are noted */
+    const struct sc_proofs *proofs; /* NULL, or ways that are tried on a frame behind the film */
+    struct sc_score *score;         /* where frames that passed a VAE are compared with what they were */
+    struct sc_pair *pair;           /* where frames are compared with the true right eye */
+    sc_needs *needs;                /* NULL, or where the sizes of networks are noted as they are opened */
+    bool raw_depth;                 /* disp is what the depth network drew: its size, its numbers */
 } sc_context;
 
 /* A pull iterator. next fills the zeroed *out and passes ownership; 0, SC_EOF, or an error (sticky from then

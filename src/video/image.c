@@ -299,3 +299,23 @@ uint32_t sc_picture_check(const AVFrame *f)
     }
     return sum;
 }
+
+double sc_picture_light(const AVFrame *f, const sc_video_info *v)
+{
+    enum { STEP = 8 }; /* a mean of thousands of pixels needs no more */
+    sc_pixels px;
+    int64_t sum = 0, count = 0;
+
+    if (f->hw_frames_ctx || sc_pixels_from_frame(&px, f, v, NULL) < 0)
+        return 0;
+    const sc_tensor *t = &px.plane[px.comp[0].plane];
+    for (int64_t y = 0; y < f->height; y += STEP)
+        for (int64_t x = 0; x < f->width; x += STEP, count++) {
+            const int64_t at = y * t->stride[0] + x * px.comp[0].step + px.comp[0].offset;
+            const int word =
+                t->dtype == SC_U16 ? ((const uint16_t *)t->data)[at] : ((const uint8_t *)t->data)[at];
+            sum += (word >> px.comp[0].shift) & ((1 << px.comp[0].depth) - 1);
+        }
+    const double code = (double)sum / (double)SC_MAX(count, 1), zero = px.from_rgb[3];
+    return SC_MAX(code - zero, 0) / (px.from_rgb[0] + px.from_rgb[1] + px.from_rgb[2]);
+}

@@ -28,6 +28,9 @@ void sc_pixels_tags(const sc_video_info *v, enum AVPixelFormat format, enum AVCo
  */
 uint32_t sc_picture_check(const AVFrame *f);
 
+/* About how bright a host frame is, 0..1: the mean of some of its first component (luma, or red). */
+double sc_picture_light(const AVFrame *f, const sc_video_info *v);
+
 /* A frame with a format and a size and no data: what a picture is to be like. */
 int sc_shape_new(AVFrame **f, enum AVPixelFormat format, int width, int height);
 /* A host frame without gaps, as sc_upload wants it. */
