@@ -458,7 +458,10 @@ const sc_option sc_option_table[] = {
       .type = SC_BOOL,
       .group = RUNNING,
       OF(print_config),
-      .help = "print every option's value" },
+      .help = "print every option's value, as --config reads them" },
+    { .name = "--config", .type = SC_TEXT, .group = RUNNING, OF(config), .unit = "FILE",
+      .help = "options from a file, a line \"name = value\" each, as --print-config prints them; what the "
+              "command line says counts more" },
     { .name = "--info",
       .type = SC_BOOL,
       .group = RUNNING,

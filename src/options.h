@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base.h"
+#include "options_config.h"
 
 typedef enum sc_progress_mode {
     SC_PROGRESS_LINE,
@@ -27,6 +28,8 @@ typedef struct sc_options { /* the settings and what only the command line needs
     int naming;    /* sc_naming: what is added to names that are made up */
     int help;      /* 0 or sc_help_form */
     int version, print_config, info, bench, recursive;
+    const char *config; /* a file of options, whose words are kept below */
+    sc_config configured;
     const char *input[SC_MAX_INPUTS]; /* all that are named; set.input is the first */
     int inputs;
     char named[SC_MAX_OUTPUTS][4096]; /* hold paths of outputs made up here: copy the struct only with care */

@@ -276,7 +276,7 @@ static void print_row(FILE *f, const sc_option *row, const void *m)
         fprintf(f, "%lld", (long long)*(const int64_t *)m);
     else if (row->type == SC_INT)
         fprintf(f, "%d", word);
-    else if (*(const double *)m >= 0 || row->type == SC_REAL)
+    else if (*(const double *)m >= row->min) /* else it is not given, or what --fidelity alone can say */
         fprintf(f, "%.15g", *(const double *)m);
     fputc('\n', f);
 }
@@ -287,6 +287,9 @@ void sc_options_print(FILE *f, const sc_options *o)
 
     for (int i = 0; i < sc_option_count; i++) {
         const sc_option *row = &sc_option_table[i];
+        if (!row->per_output && (row->offset == offsetof(sc_options, print_config) ||
+                                 row->offset == offsetof(sc_options, config)))
+            continue; /* --config takes what is printed: it would print again, and read what has been read */
         for (int k = 0; k < (row->per_output ? o->set.outputs : 1) && row->type != SC_HELP; k++)
             print_row(f, row, sc_option_member(row, &copy, &copy.set.output[k]));
     }

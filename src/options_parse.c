@@ -4,39 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What players look for in a file's name to find the layout. iw3's names: Pigasus wants LRF, SKYBOX Full_SBS,
- * DeoVR LR. Media servers want 3D and a word beside it, and know but the common layouts. */
-static const struct {
-    const char *iw3, *plex;
-} suffixes[SC_LAYOUTS] = {
-    [SC_LAYOUT_SBS] = { .iw3 = "_LRF_Full_SBS", .plex = ".3D.FSBS" },
-    [SC_LAYOUT_HSBS] = { .iw3 = "_LR", .plex = ".3D.HSBS" },
-    [SC_LAYOUT_TAB] = { .iw3 = "_TBF_fulltb", .plex = ".3D.FTAB" },
-    [SC_LAYOUT_HTAB] = { .iw3 = "_TB", .plex = ".3D.HTAB" },
-    [SC_LAYOUT_CROSS] = { .iw3 = "_RLF_cross" },
-    [SC_LAYOUT_LEFT] = { .iw3 = "_left" },
-    [SC_LAYOUT_RIGHT] = { .iw3 = "_right" },
-    [SC_LAYOUT_SEQUENTIAL] = { .iw3 = "_sequential" },
-    [SC_LAYOUT_INTERLACED] = { .iw3 = "_rows" },
-    [SC_LAYOUT_DUBOIS] = { .iw3 = "_redcyan_dubois" },
-    [SC_LAYOUT_REDCYAN] = { .iw3 = "_redcyan_color" },
-    [SC_LAYOUT_HALFCOLOR] = { .iw3 = "_redcyan_half-color" },
-    [SC_LAYOUT_WIMMER] = { .iw3 = "_redcyan_wimmer" },
-    [SC_LAYOUT_GRAY] = { .iw3 = "_redcyan_gray" },
-    [SC_LAYOUT_RGBD] = { .iw3 = "_RGBD" },
-    [SC_LAYOUT_VR180] = { .iw3 = "_180x180_LR" },
-};
-
-static const char *suffix_of(const sc_options *o, int layout)
-{
-    if (o->naming == SC_NAMING_NONE)
-        return "";
-    if (o->set.reconstruct)
-        return "_reconstructed";
-    return o->naming == SC_NAMING_PLEX && suffixes[layout].plex ? suffixes[layout].plex
-                                                                : suffixes[layout].iw3;
-}
-
 /* A plain decimal number and nothing after it. Not strtod(), which obeys the locale and takes "inf" and
  * "0x1p3". */
 static bool parse_number(const char *s, double *out)
@@ -127,7 +94,7 @@ static bool parse_size(const char *s, int64_t *out)
     return true;
 }
 
-static int find_choice(const char *const *list, const char *value)
+int sc_option_choice(const char *const *list, const char *value)
 {
     for (int i = 0; list[i]; i++)
         if (!strcmp(list[i], value))
@@ -150,6 +117,7 @@ static int complain(char *error, size_t size, const char *fmt, ...)
 typedef struct line {
     sc_options *o;
     sc_output next;                 /* as given since the last name */
+    sc_output usual;                /* of outputs that nothing is given of: defaults, and --config's */
     sc_output first;                /* of several, as given before its name */
     int outputs;                    /* named so far */
     bool input_given, output_given; /* by -i, by -o, somewhere in the line */
@@ -171,7 +139,7 @@ static int set_value(void *m, const sc_option *row, const char *value, char *err
         *(const char **)m = value;
         return 0;
     case SC_CHOICE:
-        i = find_choice(row->choice, value);
+        i = sc_option_choice(row->choice, value);
         sc_option_choices(row, text, sizeof text);
         if (i < 0)
             return complain(error, size, "%s: \"%s\" is not one of %s", name, value, text);
@@ -219,7 +187,7 @@ static bool names(const sc_option *row, const char *name, size_t n)
     return false;
 }
 
-static const sc_option *find_option(const char *name, size_t n)
+const sc_option *sc_option_find(const char *name, size_t n)
 {
     for (int i = 0; i < sc_option_count; i++)
         if (names(&sc_option_table[i], name, n))
@@ -274,9 +242,7 @@ static int unknown(const char *arg, char *error, size_t size)
 static void forget_options(line *l)
 {
     l->dangling = NULL;
-    for (int i = 0; i < sc_option_count; i++)
-        if (sc_option_table[i].per_output)
-            sc_option_reset(&sc_option_table[i], l->o, &l->next);
+    l->next = l->usual;
 }
 
 static int add_output(line *l, const char *path)
@@ -350,7 +316,7 @@ fail:
 static int find_help_form(int *form, const char *word)
 {
     static const char *const forms[] = { "full", "man", "completion", NULL };
-    const int i = find_choice(forms, word);
+    const int i = sc_option_choice(forms, word);
 
     if (i >= 0)
         *form = SC_HELP_FULL + i;
@@ -362,12 +328,12 @@ static int read_option(line *l, int argc, char **argv, int *at)
     const char *arg = argv[*at];
     const size_t n = strncmp(arg, "--", 2) ? strlen(arg) : strcspn(arg, "=");
     const char *value = arg[n] ? arg + n + 1 : NULL;
-    const sc_option *row = find_option(arg, n);
+    const sc_option *row = sc_option_find(arg, n);
     char plain[64];
 
     if (!row && !strncmp(arg, "--no-", 5)) {
         snprintf(plain, sizeof plain, "--%s", arg + 5);
-        row = find_option(plain, strlen(plain));
+        row = sc_option_find(plain, strlen(plain));
         if (row && row->type == SC_BOOL) {
             *(int *)sc_option_member(row, l->o, &l->next) = 0;
             return 0;
@@ -386,50 +352,11 @@ static int read_option(line *l, int argc, char **argv, int *at)
     }
     if (!value) {
         if (*at + 1 >= argc ||
-            (is_option(argv[*at + 1]) && find_option(argv[*at + 1], strlen(argv[*at + 1]))))
+            (is_option(argv[*at + 1]) && sc_option_find(argv[*at + 1], strlen(argv[*at + 1]))))
             return complain(l->error, l->size, "%s: a value is missing", arg);
         value = argv[++*at];
     }
     return give_value(l, row, value);
-}
-
-/* Containers that cannot hold what is made by default become mkv. */
-int sc_options_name_output(sc_options *o, int k, const char *folder, char *error, size_t size)
-{
-    static const char *const of_format[] = {
-        [SC_FORMAT_NUT] = "nut",
-        [SC_FORMAT_MATROSKA] = "mkv",
-        [SC_FORMAT_MPEGTS] = "ts",
-        [SC_FORMAT_Y4M] = "y4m",
-    };
-    static const char *const kept[] = { "mp4", "m4v", "mov", "mkv", "ts", "nut", NULL };
-    const char *in = o->set.input;
-    const char *slash = strrchr(in, '/'), *name = slash ? slash + 1 : in;
-    const char *dot = strrchr(name, '.');
-    const size_t stem = dot && dot > name ? (size_t)(dot - name) : strlen(name);
-    const char *ext = of_format[o->set.output[k].format];
-    const char *suffix = suffix_of(o, o->set.output[k].layout);
-    const int beside = folder ? (int)strlen(folder) : (int)(name - in);
-    const bool parted = folder && beside && folder[beside - 1] != '/';
-
-    if (!ext)
-        ext = name[stem] && find_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
-    if (sc_is_pipe(in))
-        return complain(error, size, "standard input has no name to make one of: name the output too");
-    if (!stem)
-        return complain(error, size, "\"%s\" is not a file: name an output too", in);
-    if ((size_t)beside + stem + strlen(suffix) + strlen(ext) + 3 > sizeof o->named[k])
-        return complain(error, size, "the path is too long to name the output by");
-    const int at =
-        snprintf(o->named[k], sizeof o->named[k], "%.*s%s", beside, folder ? folder : in, parted ? "/" : "");
-    snprintf(o->named[k] + at, sizeof o->named[k] - (size_t)at, "%.*s%s.%s", (int)stem, name, suffix, ext);
-    for (char *c = o->named[k] + at; *c; c++)
-        if (strchr("\\:*?\"<>|", *c)) /* what SMB shares refuse */
-            *c = '_';
-    if (!strcmp(o->named[k], in))
-        return complain(error, size, "--naming none: \"%s\" would be the input itself, name an output", in);
-    o->set.output[k].path = o->named[k];
-    return 0;
 }
 
 static int check_together(const sc_settings *s, char *error, size_t size)
@@ -504,7 +431,7 @@ static int take_pair(sc_options *o, char *error, size_t size)
 /* Whether an option is given at all: its names cannot be another's value. */
 static bool is_given(const char *name, int argc, char **argv)
 {
-    const sc_option *row = find_option(name, strlen(name));
+    const sc_option *row = sc_option_find(name, strlen(name));
 
     for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
         if (names(row, argv[i], strncmp(argv[i], "--", 2) ? strlen(argv[i]) : strcspn(argv[i], "=")))
@@ -512,20 +439,55 @@ static bool is_given(const char *name, int argc, char **argv)
     return false;
 }
 
+/* The last value that an option of one name is given, or NULL. */
+static const char *given_value(const char *name, int argc, char **argv)
+{
+    const size_t n = strlen(name);
+    const char *value = NULL;
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], name) && i + 1 < argc)
+            value = argv[i + 1];
+        else if (!strncmp(argv[i], name, n) && argv[i][n] == '=')
+            value = argv[i] + n + 1;
+    return value;
+}
+
 /* What --fidelity stands for comes before all other options, wherever it is given. What it is given as is
  * checked with them. */
 static void apply_fidelity(sc_options *o, int argc, char **argv)
 {
     static const char name[] = "--fidelity";
-    const sc_option *row = find_option(name, strlen(name));
+    const char *value = given_value(name, argc, argv);
 
-    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
-        const bool split = !strcmp(argv[i], name) && i + 1 < argc;
-        const char *value = split ? argv[i + 1] : argv[i] + strlen(name) + 1;
+    if (value)
+        sc_settings_fidelity(&o->set,
+                             SC_MAX(sc_option_choice(sc_option_find(name, strlen(name))->choice, value), 0));
+}
 
-        if (split || (!strncmp(argv[i], name, strlen(name)) && argv[i][strlen(name)] == '='))
-            sc_settings_fidelity(&o->set, SC_MAX(find_choice(row->choice, value), 0));
+/* Options of a file, before those of the command line; an output's are for every output. */
+static int apply_config(line *l, const char *path)
+{
+    sc_config *c = &l->o->configured;
+    char message[512];
+    int ret;
+
+    *c = (sc_config){ .words = 1, .word = { c->text } }; /* as if it were the program's name */
+    SC_TRY(sc_config_read(c, path, l->error, l->size));
+    apply_fidelity(l->o, c->words, c->word);
+    for (int i = 1; i < c->words; i++) {
+        const int from = c->line[i];
+
+        if ((ret = read_option(l, c->words, c->word, &i)) < 0) {
+            snprintf(message, sizeof message, "%s", l->error);
+            return complain(l->error, l->size, "%s:%d: %s", path, from, message);
+        }
     }
+    l->usual = l->next;
+    forget_options(l);
+    return 0;
+fail:
+    return ret;
 }
 
 int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t size)
@@ -536,10 +498,16 @@ int sc_options_parse(sc_options *o, int argc, char **argv, char *error, size_t s
                .pair = is_given("--score", argc, argv),
                .error = error,
                .size = size };
+    const char *config = given_value("--config", argc, argv);
     bool ended = false;
     int ret;
 
+    for (int i = 0; i < sc_option_count; i++)
+        if (sc_option_table[i].per_output)
+            sc_option_reset(&sc_option_table[i], o, &l.usual);
     forget_options(&l);
+    if (config && *config)
+        SC_TRY(apply_config(&l, config));
     apply_fidelity(o, argc, argv);
     for (int i = 1; i < argc; i++) {
         if (!ended && !strcmp(argv[i], "--"))

@@ -36,6 +36,12 @@ extern const sc_option sc_option_table[];
 extern const int sc_option_count;
 extern const char *const sc_option_group[]; /* titles; NULL ends them */
 
+/* The option that has this name of n letters, dashes included, or alias; NULL: none. */
+const sc_option *sc_option_find(const char *name, size_t n);
+
+/* The place of value in a list that NULL ends, or -1. */
+int sc_option_choice(const char *const *list, const char *value);
+
 /* "sbs, hsbs, ..." */
 void sc_option_choices(const sc_option *row, char *out, size_t size);
 

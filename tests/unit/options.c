@@ -123,6 +123,78 @@ static void pairs(void **state)
     expect_error("--score -i a b", "unexpected \"b\": --score takes its films without -i");
 }
 
+/* Writes a file of options and parses a line after "--config FILE". */
+static int configured(const char *text, const char *line)
+{
+    char words[256];
+    FILE *f = fopen("unit_options.txt", "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && !fclose(f));
+    snprintf(words, sizeof words, "%s --config unit_options.txt", line);
+    const int ret = parse(words);
+    remove("unit_options.txt");
+    return ret;
+}
+
+static void print_options(char *text, size_t size)
+{
+    FILE *f = tmpfile();
+
+    assert_non_null(f);
+    sc_options_print(f, &o);
+    rewind(f);
+    text[fread(text, 1, size - 1, f)] = 0;
+    fclose(f);
+}
+
+static void configs(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } wrong[] = {
+        { "\nlayout = 3d\n",
+          "unit_options.txt:2: --layout: \"3d\" is not one of sbs, hsbs, tab, htab, cross, left, "
+          "right, sequential, interlaced, dubois, redcyan, halfcolor, wimmer, gray, rgbd, vr180" },
+        { "crf", "unit_options.txt:1: \"name = value\" expected, not crf" },
+        { "max-disparty = 1", "unit_options.txt:1: unknown option max-disparty" },
+        { "output = a", "unit_options.txt:1: only the command line can have --output" },
+        { "config = a", "unit_options.txt:1: only the command line can have --config" },
+        { "match = 1", "unit_options.txt:1: yes or no expected for --match" },
+    };
+    (void)state;
+    assert_int_equal(
+        configured("# mine\nlayout = hsbs\n\n-crf=20\r\nmatch = no\ny = yes\nmax-disparity = 1.5\n"
+                   "models = \" a \\\"b\"\nfidelity = reference\nto =\n",
+                   "a b --max-disparity 3"),
+        0);
+    assert_int_equal(o.set.output[0].layout, SC_LAYOUT_HSBS);
+    assert_true(o.set.output[0].crf == 20 && !o.set.match && o.set.overwrite == SC_OVERWRITE_YES);
+    assert_true(o.set.max_disparity == 3); /* the command line counts more */
+    assert_string_equal(o.set.models, " a \"b");
+    assert_true(o.set.fidelity == SC_FIDELITY_REFERENCE && o.set.depth_window == 70 && o.set.end < 0);
+    /* Of every output. */
+    assert_int_equal(configured("layout = tab\ncrf = 20\n", "a --layout sbs b -preset slow c"), 0);
+    assert_true(o.set.outputs == 2 && o.set.output[0].layout == SC_LAYOUT_SBS && o.set.output[0].crf == 20);
+    assert_true(o.set.output[1].layout == SC_LAYOUT_TAB && o.set.output[1].crf == 20);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(configured(wrong[i].text, "a b"), SC_ERR_USAGE);
+        assert_string_equal(error, wrong[i].message);
+    }
+    expect_error("a b --config missing.txt", "--config: missing.txt cannot be read");
+    assert_int_equal(configured("to = 1\n", "a b -t 1"), SC_ERR_USAGE); /* checked together */
+    /* What is printed is read back: it prints the same. */
+    static char printed[2][8192];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            parse(i ? "--print-config --fidelity reference -ss 1.5 -n --no-match" : "--print-config"), 0);
+        print_options(printed[0], sizeof printed[0]);
+        assert_int_equal(configured(printed[0], "--print-config"), 0);
+        print_options(printed[1], sizeof printed[1]);
+        assert_string_equal(printed[0], printed[1]);
+    }
+}
+
 static void mistakes(void **state)
 {
     (void)state;
@@ -365,14 +437,8 @@ static void printing(void **state)
     (void)state;
     assert_int_equal(parse("a.mp4 b.mp4 --layout rgbd --max-disparity 1.1 -ss 0.125 --no-match --seed 7"), 0);
     sc_options was = o;
-    FILE *f = tmpfile();
-    assert_non_null(f);
     o.set.models = "a \"b\\c";
-    sc_options_print(f, &o);
-    rewind(f);
-    const size_t n = fread(text, 1, sizeof text - 1, f);
-    text[n] = 0;
-    fclose(f);
+    print_options(text, sizeof text);
     assert_non_null(strstr(text, "\nmodels = \"a \\\"b\\\\c\"\n"));
     assert_non_null(strstr(text, "\nmatch = no\n"));
     assert_non_null(strstr(text, "\nprecision = \n"));
@@ -419,11 +485,11 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(values),         cmocka_unit_test(pairs),
-        cmocka_unit_test(mistakes), cmocka_unit_test(fidelity),       cmocka_unit_test(ranges),
-        cmocka_unit_test(times),    cmocka_unit_test(sizes),          cmocka_unit_test(decimals),
-        cmocka_unit_test(outputs),  cmocka_unit_test(several_inputs), cmocka_unit_test(several_outputs),
-        cmocka_unit_test(printing), cmocka_unit_test(help),
+        cmocka_unit_test(defaults),        cmocka_unit_test(values),   cmocka_unit_test(pairs),
+        cmocka_unit_test(configs),         cmocka_unit_test(mistakes), cmocka_unit_test(fidelity),
+        cmocka_unit_test(ranges),          cmocka_unit_test(times),    cmocka_unit_test(sizes),
+        cmocka_unit_test(decimals),        cmocka_unit_test(outputs),  cmocka_unit_test(several_inputs),
+        cmocka_unit_test(several_outputs), cmocka_unit_test(printing), cmocka_unit_test(help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
