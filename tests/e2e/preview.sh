@@ -73,7 +73,7 @@ browser=$(command -v chromium-headless-shell || command -v chromium) || exit 77
 # shown FILE EXPRESSION: over dom, all of the page as Chromium has it, and at, the way that is chosen.
 shown() { python3 -c "
 import html, re
-dom = html.unescape(open('$1', encoding='utf-8').read())
+dom = re.sub(r'base64,[^\"]*', '', html.unescape(open('$1', encoding='utf-8').read())) # which may spell anything
 at = re.findall(r'<code id=\"command\">([^<]*)<', dom)[0]
 assert $2"; }
 browse() { # FILE

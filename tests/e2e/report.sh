@@ -56,6 +56,11 @@ convert many.mkv many_out.mkv --depth deep.mkv --shots many.json --inpaint exten
 check "80 shots" holds many.html "len(s['shots']) == 80"
 check "of which every second has pictures" holds many.html "[i for i, a in enumerate(s['shots']) if 'stills' in a] == list(range(0, 80, 2))"
 
+# A long shot has a curve of at most 64 parts, which still has its extremes.
+convert many.mkv one_out.mkv --depth deep.mkv --inpaint extend --report long.html || exit 1
+check "a long shot" holds long.html "([(len(a['curve']), a['step'], a['frames']) for a in s['shots']] == [(40, 2, 80)] and
+    all(abs(f(c[k] for c in s['shots'][0]['curve']) - s['shots'][0]['disparity'][d]) < 1e-3 for f, k, d in ((min, 0, 'p1'), (max, 2, 'p99'))))"
+
 mkdir films films/more
 cp many.mkv films/a.mkv
 cp many.mkv films/more/a.mkv
