@@ -19,6 +19,7 @@ int sc_bench_chain(FILE *f, cJSON *rows, const sc_settings *from, const char *pr
     int ret;
 
     s.output[0].format = SC_FORMAT_NULL;
+    s.report = NULL; /* the benchmark's own; a film's would be measured as well */
     s.precision = precision;
     s.progress = keep_progress;
     s.progress_opaque = &p;
