@@ -12,8 +12,10 @@
 /* src/report.html, which the build lays here with a 0 behind it. */
 extern const char sc_report_html[];
 
-/* Grows when the page needs something else. */
-enum { SCHEMA = 1 };
+enum {
+    SCHEMA = 1,     /* grows when the page needs something else */
+    DETAILED = 128, /* shots whose curves are drawn as they are: in a chart, those of more are narrow */
+};
 
 /* Of a curve: what a pixel of its drawing can show. */
 static double rounded(double v)
@@ -21,15 +23,22 @@ static double rounded(double v)
     return floor(1e4 * v + 0.5) / 1e4;
 }
 
-static void add_curve(cJSON *row, const sc_gauge_shot *shot)
+/* So many parts as one. */
+static void add_curve(cJSON *row, const sc_gauge_shot *shot, int together)
 {
     cJSON *curve = cJSON_AddArrayToObject(row, "curve");
+    const int parts = sc_gauge_parts(shot);
 
-    cJSON_AddNumberToObject(row, "step", shot->step);
-    for (int i = 0; i < sc_gauge_parts(shot); i++) {
-        const sc_gauge_part *p = &shot->part[i];
-        const double v[] = { rounded(p->low), rounded(p->median), rounded(p->high), rounded(p->hole) };
+    cJSON_AddNumberToObject(row, "step", (double)shot->step * together);
+    for (int i = 0; i < parts; i += together) {
+        sc_gauge_part p = shot->part[i];
 
+        for (int k = i + 1; k < SC_MIN(i + together, parts); k++) {
+            p.low = SC_MIN(p.low, shot->part[k].low);
+            p.high = SC_MAX(p.high, shot->part[k].high);
+            p.hole = SC_MAX(p.hole, shot->part[k].hole);
+        }
+        const double v[] = { rounded(p.low), rounded(p.median), rounded(p.high), rounded(p.hole) };
         cJSON_AddItemToArray(curve, cJSON_CreateDoubleArray(v, SC_COUNT(v)));
     }
 }
@@ -49,7 +58,7 @@ cJSON *sc_report_stills(const sc_gauge_shot *shot)
     return stills;
 }
 
-static void add_to_shot(cJSON *row, const sc_gauge_shot *shot, const sc_settings *s)
+static void add_to_shot(cJSON *row, const sc_gauge_shot *shot, const sc_settings *s, int together)
 {
     cJSON *stills = sc_report_stills(shot);
 
@@ -57,7 +66,7 @@ static void add_to_shot(cJSON *row, const sc_gauge_shot *shot, const sc_settings
     cJSON_AddNumberToObject(row, "nearest", (double)shot->high_frame);
     cJSON_AddNumberToObject(row, "farthest", (double)shot->low_frame);
     cJSON_AddItemToObject(row, "warnings", sc_analyze_warn(shot, s));
-    add_curve(row, shot);
+    add_curve(row, shot, together);
     if (!stills)
         return;
     cJSON_AddNumberToObject(row, "still", (double)shot->still_frame);
@@ -128,7 +137,8 @@ int sc_report_write(const sc_settings *s, const sc_video_info *v, const sc_progr
     int ret, i = 0;
 
     cJSON_AddItemToObject(json, "report", sc_report_settings(s, v));
-    cJSON_ArrayForEach(row, cJSON_GetObjectItem(json, "shots")) add_to_shot(row, &g->shot[i++], s);
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(json, "shots"))
+        add_to_shot(row, &g->shot[i++], s, 1 + (g->shots - 1) / DETAILED);
     ret = sc_report_page(s->report, json, log);
     cJSON_Delete(json);
     return ret;

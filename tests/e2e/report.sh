@@ -48,18 +48,21 @@ check "colours agree" holds page.html "0 < s['shots'][0]['colour'] < 3"
 convert "${common[@]}" both.mkv --synthetic-view both --report both.html || exit 1
 check "both eyes made" holds both.html "all(len(a['stills']) == 4 for a in s['shots'])"
 
-# A long film keeps the pictures of some shots: of 80 shots of a frame, 40.
-ffmpeg -v error -f lavfi -i testsrc2=s=64x36:r=25 -frames:v 80 -c:v ffv1 many.mkv &&
-    ffmpeg -v error -f lavfi -i testsrc=s=64x36:r=25 -frames:v 80 -pix_fmt gray16le -c:v ffv1 deep.mkv || exit 1
-python3 -c "import json; json.dump(dict(schema=1, shots=[dict(time=i / 25 - .01 * (i > 0)) for i in range(80)]), open('many.json', 'w'))"
+# A long film keeps the pictures of some shots, and coarser curves: of 160 shots of 3 frames every 4th, and 2 parts.
+ffmpeg -v error -f lavfi -i testsrc2=s=64x36:r=25 -frames:v 480 -c:v ffv1 many.mkv &&
+    ffmpeg -v error -f lavfi -i testsrc2=s=64x36:r=25 -frames:v 480 -pix_fmt gray16le -c:v ffv1 deep.mkv || exit 1
+python3 -c "import json; json.dump(dict(schema=1, shots=[dict(time=i * .12 - .01 * (i > 0)) for i in range(160)]), open('many.json', 'w'))"
 convert many.mkv many_out.mkv --depth deep.mkv --shots many.json --inpaint extend --report many.html || exit 1
-check "80 shots" holds many.html "len(s['shots']) == 80"
-check "of which every second has pictures" holds many.html "[i for i, a in enumerate(s['shots']) if 'stills' in a] == list(range(0, 80, 2))"
+check "160 shots" holds many.html "[a['frames'] for a in s['shots']] == [3] * 160"
+check "of which every fourth has pictures" holds many.html "[i for i, a in enumerate(s['shots']) if 'stills' in a] == list(range(0, 160, 4))"
+check "with coarser curves" holds many.html "all((len(a['curve']), a['step']) == (2, 2) for a in s['shots'])"
+extremes="all(abs(f(c[k] for c in a['curve']) - a['disparity'][d]) < 1e-3 for a in s['shots'] for f, k, d in ((min, 0, 'p1'), (max, 2, 'p99')))"
+check "that still have the extremes" holds many.html "$extremes"
 
 # A long shot has a curve of at most 64 parts, which still has its extremes.
 convert many.mkv one_out.mkv --depth deep.mkv --inpaint extend --report long.html || exit 1
-check "a long shot" holds long.html "([(len(a['curve']), a['step'], a['frames']) for a in s['shots']] == [(40, 2, 80)] and
-    all(abs(f(c[k] for c in s['shots'][0]['curve']) - s['shots'][0]['disparity'][d]) < 1e-3 for f, k, d in ((min, 0, 'p1'), (max, 2, 'p99'))))"
+check "a long shot" holds long.html "[(len(a['curve']), a['step'], a['frames']) for a in s['shots']] == [(60, 8, 480)]"
+check "and its extremes" holds long.html "$extremes"
 
 mkdir films films/more
 cp many.mkv films/a.mkv
