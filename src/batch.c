@@ -15,6 +15,8 @@ static const char *const extensions[] = { "3g2",  "3gp", "asf", "avi", "divx", "
                                           "m2ts", "m4v", "mkv", "mov", "mp4",  "mpeg", "mpg",  "mts", "mxf",
                                           "nut",  "ogm", "ogv", "rm",  "ts",   "vob",  "webm", "wmv", "y4m" };
 
+static const char *const images[] = { "bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp" };
+
 static bool is_list(const char *path)
 {
     const char *dot = strrchr(path, '.');
@@ -34,14 +36,24 @@ bool sc_batch_is_many(const char *input)
     return sc_is_folder(input) || is_list(input) || is_pattern(input);
 }
 
-static bool is_film(const char *name)
+static bool ends_in(const char *name, const char *const *list, int n)
 {
     const char *dot = strrchr(name, '.');
 
-    for (int i = 0; dot && i < SC_COUNT(extensions); i++)
-        if (!strcasecmp(dot + 1, extensions[i]))
+    for (int i = 0; dot && i < n; i++)
+        if (!strcasecmp(dot + 1, list[i]))
             return true;
     return false;
+}
+
+static bool is_film(const char *name)
+{
+    return ends_in(name, extensions, SC_COUNT(extensions));
+}
+
+static bool is_image(const char *name)
+{
+    return ends_in(name, images, SC_COUNT(images));
 }
 
 /* Copies of input[0..) and of folder/below[0..n). */
@@ -72,7 +84,8 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static int add_folder(sc_batch *b, const char *path, const char *folder, bool recursive)
+static int add_files(sc_batch *b, const char *path, const char *folder, bool recursive,
+                     bool (*wanted)(const char *))
 {
     char *root = strdup(path);
     struct stat result = { 0 };
@@ -98,7 +111,7 @@ static int add_folder(sc_batch *b, const char *path, const char *folder, bool re
 
         if (e->fts_info == FTS_D && (hidden || own || (e->fts_level > 0 && !recursive)))
             fts_set(tree, e, FTS_SKIP);
-        else if (e->fts_info == FTS_F && !hidden && is_film(e->fts_name))
+        else if (e->fts_info == FTS_F && !hidden && wanted(e->fts_name))
             SC_TRY(append(b, e->fts_path, folder, below,
                           e->fts_level > 1 ? strlen(below) - strlen(e->fts_name) - 1 : 0));
     }
@@ -107,6 +120,14 @@ fail:
         fts_close(tree);
     free(root);
     return ret;
+}
+
+/* Beside films, images are their covers. */
+static int add_folder(sc_batch *b, const char *path, const char *folder, bool recursive)
+{
+    const int before = b->count, ret = add_files(b, path, folder, recursive, is_film);
+
+    return ret < 0 || b->count > before ? ret : add_files(b, path, folder, recursive, is_image);
 }
 
 static int add_list(sc_batch *b, const char *path, const char *folder)

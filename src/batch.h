@@ -19,10 +19,10 @@ typedef struct sc_batch {
 bool sc_batch_is_many(const char *input);
 
 /* Appends the films that input names; their results go to `folder`. A folder gives its files that look like
- * films by their extension, in order of name, not hidden ones; recursive: those of its subfolders too, whose
- * tree is repeated below `folder`. `folder` itself is left out. A list has a path a line, relative to the
- * list's own folder; empty lines and lines that begin with # are passed over. SC_ERR_INPUT with a line if
- * nothing is found. */
+ * films by their extension, or where there are none like images, in order of name, not hidden ones;
+ * recursive: those of its subfolders too, whose tree is repeated below `folder`. `folder` itself is left out.
+ * A list has a path a line, relative to the list's own folder; empty lines and lines that begin with # are
+ * passed over. SC_ERR_INPUT with a line if nothing is found. */
 int sc_batch_add(sc_batch *b, const char *input, const char *folder, bool recursive, const sc_logger *log);
 void sc_batch_clear(sc_batch *b);
 

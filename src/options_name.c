@@ -36,7 +36,7 @@ static const char *suffix_of(const sc_options *o, int layout)
                                                                 : suffixes[layout].iw3;
 }
 
-/* Containers that cannot hold what is made by default become mkv. */
+/* Containers that cannot hold what is made by default become mkv, and so do sequences of images. */
 int sc_options_name_output(sc_options *o, int k, const char *folder, char *error, size_t size)
 {
     static const char *const of_format[] = {
@@ -45,7 +45,8 @@ int sc_options_name_output(sc_options *o, int k, const char *folder, char *error
         [SC_FORMAT_MPEGTS] = "ts",
         [SC_FORMAT_Y4M] = "y4m",
     };
-    static const char *const kept[] = { "mp4", "m4v", "mov", "mkv", "ts", "nut", NULL };
+    static const char *const kept[] = { "mp4", "m4v", "mov",  "mkv", "ts",   "nut",  "png",
+                                        "jpg", "bmp", "jpeg", "tif", "tiff", "webp", NULL };
     const char *in = o->set.input;
     const char *slash = strrchr(in, '/'), *name = slash ? slash + 1 : in;
     const char *dot = strrchr(name, '.');
@@ -56,7 +57,7 @@ int sc_options_name_output(sc_options *o, int k, const char *folder, char *error
     const bool parted = folder && beside && folder[beside - 1] != '/';
 
     if (!ext)
-        ext = name[stem] && sc_option_choice(kept, dot + 1) >= 0 ? dot + 1 : "mkv";
+        ext = name[stem] && sc_option_choice(kept, dot + 1) >= 0 && !strchr(name, '%') ? dot + 1 : "mkv";
     if (sc_is_pipe(in))
         return snprintf(error, size, "standard input has no name to make one of: name the output too"),
                SC_ERR_USAGE;

@@ -198,8 +198,8 @@ static int choose_codec(sc_encoder_plan *p, const AVOutputFormat *of, const sc_w
         if (p->codec && avformat_query_codec(of, p->codec->id, FF_COMPLIANCE_NORMAL) != enough)
             p->codec = NULL;
     }
-    if (!p->codec && of->video_codec != AV_CODEC_ID_NONE)
-        p->codec = avcodec_find_encoder(of->video_codec);
+    if (!p->codec) /* of images the name tells */
+        p->codec = avcodec_find_encoder(av_guess_codec(of, NULL, o->path, NULL, AVMEDIA_TYPE_VIDEO));
     if (!p->codec)
         return sc_fail(log, SC_ERR_USAGE, "writer",
                        "%s: a %s file cannot hold video that can be encoded here", o->path, of->name);

@@ -13,6 +13,11 @@ static bool is_matroska(const AVOutputFormat *of)
     return !strcmp(of->name, "matroska");
 }
 
+bool sc_stream_is_image(const AVOutputFormat *of)
+{
+    return !strcmp(of->name, "image2pipe");
+}
+
 /* ---- one stream */
 
 /* A source's tag is kept where the container means the same by it. */
@@ -119,7 +124,7 @@ sc_fate sc_stream_fate(const sc_writer_options *o, const AVOutputFormat *of, int
           av_dict_get(o->from->streams[o->video->stream]->metadata, "timecode", NULL, 0)) ||
          (par->codec_id == AV_CODEC_ID_BIN_DATA && o->from->nb_chapters)))
         return SC_FATE_REMADE;
-    if (par->codec_type == AVMEDIA_TYPE_UNKNOWN ||
+    if (sc_stream_is_image(of) || par->codec_type == AVMEDIA_TYPE_UNKNOWN ||
         (par->codec_id == AV_CODEC_ID_NONE && par->codec_type != AVMEDIA_TYPE_ATTACHMENT && !par->codec_tag))
         return SC_FATE_DROP;
     if (muxer_takes(of, st))

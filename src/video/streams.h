@@ -16,6 +16,9 @@ typedef enum sc_fate {
     SC_FATE_DROP,    /* the container cannot take it */
 } sc_fate;
 
+/* Whether the file is one image: one frame and nothing else. */
+bool sc_stream_is_image(const AVOutputFormat *of);
+
 /* Whether a muxer takes the stream is found by asking it: a header is written to memory. */
 sc_fate sc_stream_fate(const sc_writer_options *o, const AVOutputFormat *of, int stream);
 

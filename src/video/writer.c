@@ -57,9 +57,14 @@ static void drop_item(void *opaque)
 
 /* ---- planning */
 
+/* One image is a file as others are; FFmpeg's muxer for them writes many, past what writes and names ours. */
 static const AVOutputFormat *guess_format(const sc_writer_options *o)
 {
-    return av_guess_format(o->container, o->container ? NULL : o->path, NULL);
+    const AVOutputFormat *of = av_guess_format(o->container, o->container ? NULL : o->path, NULL);
+
+    return of && !strcmp(of->name, "image2") && !strchr(o->path, '%')
+               ? av_guess_format("image2pipe", NULL, NULL)
+               : of;
 }
 
 static int find_format(const AVOutputFormat **of, const sc_writer_options *o, const sc_logger *log)
@@ -73,7 +78,7 @@ static int find_format(const AVOutputFormat **of, const sc_writer_options *o, co
     if (!*of)
         return sc_fail(log, SC_ERR_OUTPUT, "writer",
                        "%s: no container is known by this ending; .mp4 or .mkv would do", o->path);
-    if ((*of)->flags & AVFMT_NOFILE || !strncmp((*of)->name, "image2", 6))
+    if ((*of)->flags & AVFMT_NOFILE)
         return sc_fail(log, SC_ERR_OUTPUT, "writer", "%s: %s cannot be written; .mp4 or .mkv would do",
                        o->path, (*of)->long_name);
     if (o->codec_audio && strcmp(o->codec_audio, "copy"))
@@ -139,6 +144,9 @@ static int write_frame(sc_writer *w, AVFrame *f)
     const int64_t pts = f->pts, duration = sc_frame_get_duration(f);
     int ret;
 
+    if (w->frames && sc_stream_is_image(w->of))
+        return sc_fail(w->log, SC_ERR_OUTPUT, "writer",
+                       "%s: an image holds one frame, here are more: --frames 1", w->o.path);
     if (w->segments.folder && !w->segment) {
         SC_TRY(open_track(w));
         SC_TRY(sc_segment_open(&w->segment, &w->segments, w->first));

@@ -37,8 +37,9 @@ static void touch(const char *path)
 static int setup(void **state)
 {
     static const char *const files[] = {
-        "in/b.mp4",       "in/a.MKV",      "in/notes.doc",   "in/.hidden.mp4", "in/sub/c.mp4",
-        "in/sub/x/d.mov", "in/.dot/e.mp4", "in/out/old.mp4", "in/noextension", "in/we[i]rd.mp4",
+        "in/b.mp4",       "in/a.MKV",      "in/notes.doc",   "in/.hidden.mp4",  "in/sub/c.mp4",
+        "in/sub/x/d.mov", "in/.dot/e.mp4", "in/out/old.mp4", "in/noextension",  "in/we[i]rd.mp4",
+        "in/cover.jpg",   "pics/b.JPG",    "pics/a.png",     "pics/sub/c.webp",
     };
     place *p = calloc(1, sizeof(*p));
 
@@ -90,6 +91,18 @@ static void takes_a_folder(void **state)
                                     { "in/we[i]rd.mp4", "res" } };
 
     assert_int_equal(sc_batch_add(&p->b, "in//", "res", false, &p->log), 0);
+    expect(p, SC_COUNT(want), want);
+}
+
+/* Beside films they are covers. */
+static void takes_images_where_there_is_no_film(void **state)
+{
+    place *p = *state;
+    const char *const want[][2] = { { "pics/a.png", "res" },
+                                    { "pics/b.JPG", "res" },
+                                    { "pics/sub/c.webp", "res/sub" } };
+
+    assert_int_equal(sc_batch_add(&p->b, "pics", "res", true, &p->log), 0);
     expect(p, SC_COUNT(want), want);
 }
 
@@ -162,9 +175,12 @@ static void says_what_is_wrong(void **state)
 int main(void)
 {
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-    const struct CMUnitTest tests[] = { WITH_PLACE(takes_a_folder),    WITH_PLACE(repeats_the_tree),
-                                        WITH_PLACE(breaks_cycles),     WITH_PLACE(reads_a_list),
-                                        WITH_PLACE(expands_a_pattern), WITH_PLACE(says_what_is_wrong) };
+    const struct CMUnitTest tests[] = {
+        WITH_PLACE(takes_a_folder),    WITH_PLACE(takes_images_where_there_is_no_film),
+        WITH_PLACE(repeats_the_tree),  WITH_PLACE(breaks_cycles),
+        WITH_PLACE(reads_a_list),      WITH_PLACE(expands_a_pattern),
+        WITH_PLACE(says_what_is_wrong)
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
