@@ -202,7 +202,8 @@ static float measure_axis(shots *s, bool columns, bars *b)
     for (int64_t f = s->next; f < s->end; f++) {
         line_means(s->c->x, s->queue[f % (AFTER + 1)].left.t, columns, s->cells);
         for (int i = 0; i < n * CELLS; i++) {
-            const float *p = s->cells + 3 * i, most = SC_MAX(SC_MAX(p[0], p[1]), p[2]);
+            /* Below black is black: codecs ring around the edge of a bar. */
+            const float *p = s->cells + 3 * i, most = SC_MAX(SC_MAX(p[0], p[1]), SC_MAX(p[2], 0));
             high[i] = SC_MAX(high[i], most);
             low[i] = SC_MIN(low[i], most);
             brightest = SC_MAX(brightest, most);

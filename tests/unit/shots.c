@@ -18,6 +18,7 @@ typedef struct look {       /* of one frame */
     float move, gain, lift; /* picture = gain * texture(x + move) + lift */
     int top, bottom, left, right;
     bool slope; /* instead of a texture: dark at the top, gently brighter below */
+    bool ring;  /* the bar at the right begins as a codec's filters leave it */
 } look;
 
 typedef struct film {
@@ -43,6 +44,8 @@ static float texture(int scene, float x, float y, int channel)
 
 static void draw(float *rgb, const look *k)
 {
+    static const float ringing[] = { 0.035f, 0.027f, -0.007f };
+
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++)
             for (int i = 0; i < 3; i++) {
@@ -51,7 +54,10 @@ static void draw(float *rgb, const look *k)
                                     ? 0.6f * (float)y / H
                                     : k->gain * texture(k->scene, (float)x + k->move, (float)y, i) + k->lift;
 
-                rgb[(y * W + x) * 3 + i] = bar ? 0.01f : SC_CLAMP(v, 0, 1);
+                const int in = x - (W - k->right);
+                const bool rings = k->ring && in >= 0 && in < SC_COUNT(ringing);
+
+                rgb[(y * W + x) * 3 + i] = rings ? ringing[in] : bar ? 0.01f : SC_CLAMP(v, 0, 1);
             }
 }
 
@@ -180,6 +186,7 @@ static void test_bars(void **state)
     const look uneven = { .scene = 1, .gain = 1, .top = 13, .bottom = 11 };
     const look low = { .scene = 1, .gain = 1, .top = 16, .bottom = 60 };
     const look none = { .scene = 2, .gain = 1 };
+    const look ringing = { .scene = 2, .gain = 1, .left = 20, .right = 24, .ring = true };
     const look film_[] = { letterbox, letterbox, letterbox, letterbox, letterbox, letterbox,
                            pillarbox, pillarbox, pillarbox, pillarbox, pillarbox, pillarbox };
     result r = run(film_, SC_COUNT(film_));
@@ -195,6 +202,8 @@ static void test_bars(void **state)
     assert_active(r.active[0], 0, 16, W, H - 32);
     r = run(&none, 1);
     assert_active(r.active[0], 0, 0, W, H);
+    r = run(&ringing, 1);
+    assert_active(r.active[0], 20, 0, W - 44, H);
 }
 
 static void test_dark_is_no_bar(void **state)
