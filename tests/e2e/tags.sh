@@ -23,6 +23,20 @@ stream() { # FILE ENTRIES: of the film, separated by commas
     ffprobe -v error -select_streams v:0 -show_entries "$2" -of compact=p=0:nk=1 "$1" | tr '\n' '|' | sed 's/|*$//; s/|/,/g'
 }
 
+packing() { # FILE: the arrangement that the first message in its H.264 tells of, as the standard numbers it; - without
+    ffmpeg -nostdin -v error -i "$1" -map 0:v -c copy -frames:v 1 -f h264 - | python3 -c "
+import re, sys
+for unit in re.split(b'\0\0\1', sys.stdin.buffer.read())[1:]:
+    body = unit[1:].replace(b'\0\0\3', b'\0\0')
+    while unit[0] & 31 == 6 and len(body) > 2: # supplemental information: type, size, what it is
+        if body[0] == 45:
+            bits = ''.join(f'{b:08b}' for b in body[2:6])
+            zeros = bits.index('1') # of a number that says its own length
+            sys.exit(print(int(bits[2 * zeros + 2:2 * zeros + 9], 2)))
+        body = body[2 + body[1]:]
+print('-')"
+}
+
 message() { # FILE: the stereo message in its first picture
     ffprobe -v error -select_streams v:0 -read_intervals '%+#1' -show_entries frame_side_data=side_data_type \
         -of csv=p=0 "$1" | grep -c 'Stereo 3D'
@@ -45,7 +59,7 @@ vexu() { # STRI PACKING
 }
 side=73696465 over=6f766572
 
-# layout, Matroska's tag and FFmpeg's name for it, st3d's value, Apple's eyes and packing, message of H.264
+# layout, Matroska's tag and FFmpeg's name for it, st3d's value, Apple's eyes and packing, H.264's arrangement
 while read -r layout mode type inverted st3d stri packing sei; do
     make $layout.mkv --layout $layout
     make $layout.mp4 --layout $layout
@@ -63,20 +77,23 @@ while read -r layout mode type inverted st3d stri packing sei; do
     check "$layout, QuickTime's boxes" "$expected" "$(entry $layout.mov)"
     case $st3d in [12]) expected="${type//_/ },0" ;; *) expected= ;; esac # FFmpeg knows no others
     check "$layout, MP4" "$expected" "$(stream $layout.mp4 stream_side_data=type,inverted)"
-    check "$layout, H.264" "$sei" "$(message $layout.ts)"
+    check "$layout, H.264" "${sei/[0-9]/1}" "$(message $layout.ts | sed 's/^0$/-/')"
+    if command -v python3 >/dev/null && command -v ffmpeg >/dev/null; then
+        check "$layout, H.264's arrangement" "$sei" "$(packing $layout.ts)"
+    fi
     check "$layout, off" "" "$(stream off.mkv stream_tags=stereo_mode:stream_side_data=type)"
     check "$layout, off, MP4" "" "$(entry off.mp4)"
     check "$layout, off, H.264" 0 "$(message off.mp4)"
 done <<'LIST'
-sbs left_right side_by_side 0 2 03 side 1
-hsbs left_right side_by_side 0 2 03 side 1
-tab top_bottom top_and_bottom 0 1 03 over 1
-htab top_bottom top_and_bottom 0 1 03 over 1
-cross right_left side_by_side 1 4 0b side 0
-interlaced row_interleaved_lr interleaved_lines 0 - - - 1
-sequential - - - - - - 1
-dubois - - - - - - 0
-rgbd - - - - - - 0
+sbs left_right side_by_side 0 2 03 side 3
+hsbs left_right side_by_side 0 2 03 side 3
+tab top_bottom top_and_bottom 0 1 03 over 4
+htab top_bottom top_and_bottom 0 1 03 over 4
+cross right_left side_by_side 1 4 0b side -
+interlaced row_interleaved_lr interleaved_lines 0 - - - 2
+sequential - - - - - - 5
+dubois - - - - - - -
+rgbd - - - - - - -
 LIST
 
 # Half layouts keep the shape of the picture, and make up for an odd half.
