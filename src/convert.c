@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "outputs.h"
 #include "pager.h"
+#include "parts.h"
 #include "report.h"
 #include "resume.h"
 #include "score.h"
@@ -67,10 +68,11 @@ static void write_line(void *opaque, int level, const char *stage, const char *l
 static void frame_written(void *opaque, int64_t frames, int64_t pts)
 {
     sc_converter *c = opaque;
+    const int64_t all = c->seams.to.frame ? c->seams.to.frame : c->ctx.video->frames;
     const double now = sc_now(), step = now - c->reported;
     sc_progress p;
 
-    if (!c->set.progress || (step < 0.2 && frames != c->ctx.video->frames))
+    if (!c->set.progress || (step < 0.2 && frames != all))
         return;
     pthread_mutex_lock(&c->progress_lock);
     p = c->progress;
@@ -78,7 +80,7 @@ static void frame_written(void *opaque, int64_t frames, int64_t pts)
     /* The rate of the last moments jumps; one smoothed over some seconds can be read. */
     p.fps = p.frame > p.before ? p.fps + (c->progress.fps - p.fps) * 0.8 : p.fps;
     p.frame = frames;
-    p.frames = c->ctx.video->frames;
+    p.frames = all;
     p.seconds = now - c->began;
     p.eta = p.frames >= frames && frames > p.before
                 ? p.seconds / (double)(frames - p.before) * (double)(p.frames - frames)
@@ -173,6 +175,7 @@ static int open_writer(sc_converter *c, sc_writer **w, sc_writer_options o)
 {
     o.room.cancelled = &c->cancelled;
     o.key = c->segmented ? c->key : NULL;
+    o.part = c->set.part;
     return sc_writer_open(w, &o, &c->log);
 }
 
@@ -223,18 +226,24 @@ static int writers_of(const sc_converter *c)
 static int find_beginning(sc_converter *c)
 {
     sc_seams *s = &c->seams;
+    int64_t begin;
     int ret = 0;
 
     if (!c->segmented)
         return 0;
+    if (c->set.part)
+        SC_TRY(sc_parts_find(&s->from, &s->to, &c->set, &c->log));
+    begin = s->from.frame;
     SC_TRY(sc_resume_find(s, c->ctx.gauge, c->writer, writers_of(c), &c->set, &c->log));
     c->frames = c->progress.before = s->from.frame;
     c->ctx.stretch = (sc_stretch){ .first = s->from.shot.frame, .bars = s->from.bars };
     for (int i = 0; i < writers_of(c); i++)
         sc_writer_begin_at(c->writer[i], s->from.frame);
-    if (s->from.frame)
+    if (s->from.frame > begin)
         sc_log(&c->log, SC_LOG_INFO, "convert", "%s: going on after %lld frames that are there",
-               c->set.output[0].path, (long long)s->from.frame);
+               c->set.output[0].path, (long long)(s->from.frame - begin));
+    if (c->set.join && !s->complete)
+        SC_TRY(sc_parts_missing(&c->set, s->from.frame, &c->log));
     if (s->from.frame && !s->complete)
         SC_TRY(sc_reader_skip(c->reader, &s->from.shot));
 fail:
@@ -348,10 +357,19 @@ static int open_all(sc_converter *c)
     c->segmented = sc_resume_possible(s);
     for (int i = 0; i < s->outputs; i++)
         SC_TRY(plan_output(c, i, &format[i]));
+    if ((s->plan || s->part || s->join) && !c->segmented)
+        SC_TRY(
+            sc_fail(&c->log, SC_ERR_USAGE, "convert",
+                    "%s: only from a file to files, with --resume, and nothing that goes over the whole film",
+                    s->plan   ? "--plan"
+                    : s->part ? "--segment"
+                              : "--join"));
     if (!s->reconstruct && !s->score)
         sc_comfort_plan(s, &c->log);
     SC_TRY(open_device(c));
     c->ctx.pools = c->pools;
+    if (s->plan)
+        return 0;
     c->ctx.library = &c->library;
     c->ctx.score = &c->score;
     c->ctx.proofs = c->proofs;
@@ -430,7 +448,7 @@ static int run_chain(sc_converter *c)
     c->began = c->reported = sc_now();
     c->progress.loaded = c->exec.stats.bytes_up;
     SC_TRY(sc_reader_start(c->reader, c->writer, c->segmented ? 0 : c->writers));
-    while (!(ret = sc_stage_next(c->chain, &f))) {
+    while (!(ret = sc_seams_over(&c->seams) ? SC_EOF : sc_stage_next(c->chain, &f))) {
         const double begin = sc_now();
         const int64_t pts = f.pts;
 
@@ -446,7 +464,7 @@ static int run_chain(sc_converter *c)
         ret = sc_fail(&c->log, SC_ERR_NOT_VIDEO, "convert", "%s: no frame could be decoded%s", c->set.input,
                       c->set.start > 0 ? " after -ss" : "");
     else if (ret == SC_EOF && c->segmented && !atomic_load(&c->cancelled))
-        SC_TRY(sc_seams_split(&c->seams, c->ctx.gauge, true, c->writer, writers_of(c)));
+        SC_TRY(sc_seams_end(&c->seams, c->ctx.gauge, c->writer, writers_of(c), &c->log));
 fail:
     sc_frame_clear(&f);
     if (atomic_load(&c->cancelled) && (ret == SC_EOF || ret >= 0))
@@ -480,7 +498,7 @@ static int finish(sc_converter *c, int status)
     for (int i = 0; i < n; i++)
         if ((late = sc_writer_finish(c->writer[i], status)) < 0 && status >= 0)
             status = late;
-    for (int i = 0; i < n && c->segmented && status >= 0; i++)
+    for (int i = 0; i < n && c->segmented && !c->set.part && status >= 0; i++)
         status = join(c, c->writer[i]);
     for (int i = 0; i < n && (status >= 0 || status == SC_ERR_CANCELLED); i++)
         if ((late = sc_writer_keep(c->writer[i])) < 0 && status >= 0)
@@ -496,6 +514,28 @@ const sc_gauge *sc_gauge_of(const sc_converter *c)
     return &c->gauge;
 }
 
+/* What is told of the whole film. */
+static int report(const sc_converter *c)
+{
+    const sc_settings *s = &c->set;
+    int ret = 0;
+
+    if (s->reconstruct)
+        sc_stats_log_score(&c->score, &c->log);
+    if (s->score)
+        sc_score_log_pair(s, &c->pair, &c->log);
+    if (s->stats)
+        SC_TRY(sc_stats_write(s, c->ctx.video, &c->progress, &c->gauge, &c->score, &c->pair, &c->log));
+    if (s->report)
+        SC_TRY(sc_report_write(s, c->ctx.video, &c->progress, &c->gauge, &c->log));
+    if (s->analyze)
+        SC_TRY(sc_analyze_write(s, c->ctx.video, &c->gauge, &c->log));
+    if (!s->reconstruct && !s->score)
+        SC_TRY(sc_comfort_check(s, &c->gauge, &c->log));
+fail:
+    return ret;
+}
+
 int sc_run(sc_converter *c)
 {
     double begin;
@@ -503,6 +543,8 @@ int sc_run(sc_converter *c)
 
     if (c->set.dry_run)
         return 0;
+    if (c->set.plan)
+        return sc_parts_plan(&c->ctx, c->reader);
     ret = c->chain ? run_chain(c) : 0;
     begin = sc_now();
     ret = finish(c, ret);
@@ -517,18 +559,8 @@ int sc_run(sc_converter *c)
     if (ret >= 0 && c->chain)
         sc_stats_log(&c->progress, c->dev, sc_outputs_discarded(&c->set) ? NULL : c->codec, c->encode_seconds,
                      &c->log);
-    if (ret >= 0 && c->set.reconstruct)
-        sc_stats_log_score(&c->score, &c->log);
-    if (ret >= 0 && c->set.score)
-        sc_score_log_pair(&c->set, &c->pair, &c->log);
-    if (ret >= 0 && c->set.stats)
-        ret = sc_stats_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->score, &c->pair, &c->log);
-    if (ret >= 0 && c->set.report)
-        ret = sc_report_write(&c->set, c->ctx.video, &c->progress, &c->gauge, &c->log);
-    if (ret >= 0 && c->set.analyze)
-        ret = sc_analyze_write(&c->set, c->ctx.video, &c->gauge, &c->log);
-    if (ret >= 0 && !c->set.reconstruct && !c->set.score)
-        ret = sc_comfort_check(&c->set, &c->gauge, &c->log);
+    if (ret >= 0 && !c->set.part)
+        ret = report(c);
     if (c->set.progress)
         c->set.progress(c->set.progress_opaque, &c->progress);
     return ret;

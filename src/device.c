@@ -26,6 +26,11 @@ const char *sc_device_choose(const char *name)
     return sc_cuda_count() > 0 ? "cuda:0" : "cpu";
 }
 
+int sc_device_count(void)
+{
+    return sc_cuda_count();
+}
+
 int sc_device_open(sc_device **dev, const sc_device_options *o, const sc_logger *log)
 {
     sc_device_options known = *o;

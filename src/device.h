@@ -29,6 +29,9 @@ typedef struct sc_device_options {
 /* The device that "auto" or NULL stands for here; any other name is returned as it is. */
 const char *sc_device_choose(const char *name);
 
+/* How many "cuda:0", ... there are. */
+int sc_device_count(void);
+
 /* On success *dev is the caller's. Errors are logged. */
 int sc_device_open(sc_device **dev, const sc_device_options *o, const sc_logger *log);
 void sc_device_close(sc_device **dev);

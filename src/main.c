@@ -13,6 +13,7 @@
 #include "bench.h"
 #include "options.h"
 #include "preview.h"
+#include "workers.h"
 
 /* stderr, shared by the log (any thread), the progress line (the writing thread) and the signal thread. */
 typedef struct console {
@@ -476,6 +477,28 @@ static int bench(sc_options *o)
     return exit_code(sc_bench(stdout, o->set.report, &o->set), 0);
 }
 
+static int convert_by_parts(sc_options *o, const char *own, char **argv)
+{
+    console t = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+    o->set.log = (sc_logger){ .write = write_log, .opaque = &t, .level = o->log_level };
+    return sc_workers_run(o, own, argv);
+}
+
+/* Which of several processes this one is, from 1 on, as whoever started it tells; 0: nobody does. An array of
+ * Slurm's begins anywhere, the others with 0. */
+static int worker_index(void)
+{
+    static const char *const names[] = { "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX",
+                                         "OMPI_COMM_WORLD_RANK" };
+    const char *least = getenv("SLURM_ARRAY_TASK_MIN");
+
+    for (int i = 0; i < SC_COUNT(names); i++)
+        if (getenv(names[i]))
+            return atoi(getenv(names[i])) + 1 - (!i && least ? atoi(least) : 0);
+    return 0;
+}
+
 /* OpenMP's threads spin while they wait, which takes the cores from decoder and encoder: 83 s instead of 10
  * for 40 frames of 720p on two shared cores. libgomp asks for its policy before main(), so the program starts
  * once more. */
@@ -512,14 +535,17 @@ int main(int argc, char **argv)
     list_model_folders(models, sizeof models, own);
     sc_options_default(&o);
     o.set.models_search = models;
-    if (sc_options_parse(&o, argc, argv, error, sizeof error) < 0) {
+    if (sc_options_parse(&o, argc, argv, error, sizeof error) < 0 ||
+        sc_workers_part(&o, worker_index(), error, sizeof error) < 0) {
         fprintf(stderr, "[error] options: %s\n", error);
         return 2;
     }
     if (!o.help && !o.version && !o.info && !o.print_config) {
         wait_without_spinning(own, argv);
         o.set.cache_dir = cache_dir(o.set.cache_dir, cache, sizeof cache);
-        return o.bench ? bench(&o) : convert_films(&o);
+        if (o.bench)
+            return bench(&o);
+        return o.devices ? convert_by_parts(&o, own, argv) : convert_films(&o);
     }
     if (o.help)
         sc_options_help(stdout, o.help);

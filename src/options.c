@@ -45,6 +45,14 @@ const sc_option sc_option_table[] = {
       .max = 1000000, .def = 250, .full = true, .unit = "frames",
       .help = "after so many the film can be gone on with, at the next cut; without one after twice as "
               "many. There the encoder begins anew" },
+    { .name = "--plan", .type = SC_INT, .group = FILES, IN(plan), .max = 100000, .full = true, .unit = "parts",
+      .help = "convert nothing: look where shots begin, and write down as so many parts of about the same "
+              "length (OUTPUT.parts/plan.json) what several machines are to make; 0 = no" },
+    { .name = "--segment", .type = SC_TEXT, .group = FILES, OF(segment), .full = true, .unit = "I/N",
+      .help = "make part I of the plan, from 1 on; auto: the one that Slurm's array, Kubernetes' indexed job "
+              "or Open MPI has this process make" },
+    { .name = "--join", .type = SC_BOOL, .group = FILES, IN(join), .full = true,
+      .help = "make the film of all parts, whose segments are verified, and of the source's other streams" },
     { .name = "--on-full", .type = SC_CHOICE, .group = FILES, IN(on_full), .def = 1, .choice = fulls,
       .help = "a full disk: wait until there is room, or end with code 6" },
     { .name = "-ss", .alias = "--start", .type = SC_TIME, .group = FILES, IN(start), .max = 1e9,
@@ -366,6 +374,8 @@ const sc_option sc_option_table[] = {
       .unit = "SIZE",
       .help = "GPU memory that may be taken, 8G or 7500M; auto: what is free. What does not fit is streamed "
               "or done in smaller parts; of no effect on the CPU" },
+    { .name = "--devices", .type = SC_TEXT, .group = RUNNING, OF(devices), .unit = "LIST",
+      .help = "several at once, as cuda:0,cuda:1 or all: a process on each makes the film part by part" },
     { .name = "--hwaccel",
       .alias = "-hwaccel",
       .type = SC_CHOICE,

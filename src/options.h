@@ -30,6 +30,7 @@ typedef struct sc_options { /* the settings and what only the command line needs
     int version, print_config, info, bench, recursive;
     const char *config; /* a file of options, whose words are kept below */
     sc_config configured;
+    const char *segment, *devices;    /* workers.h */
     const char *input[SC_MAX_INPUTS]; /* all that are named; set.input is the first */
     int inputs;
     char named[SC_MAX_OUTPUTS][4096]; /* hold paths of outputs made up here: copy the struct only with care */

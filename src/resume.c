@@ -61,6 +61,32 @@ static void add_output(cJSON *key, const sc_output *o)
     add_text(key, o->pix_fmt);
 }
 
+static int finish_key(char *digest, cJSON *key, const sc_logger *log)
+{
+    char *text = cJSON_PrintUnformatted(key);
+
+    cJSON_Delete(key);
+    if (!text)
+        return sc_fail(log, -ENOMEM, "convert", "out of memory");
+    sc_cache_digest(digest, text, strlen(text));
+    free(text);
+    return 0;
+}
+
+int sc_resume_film_key(char *digest, const sc_settings *s, const sc_logger *log)
+{
+    const double number[] = {
+        s->start, s->end, s->duration, (double)s->frames, s->fidelity, s->segment_frames
+    };
+    cJSON *key = cJSON_CreateArray();
+
+    add_text(key, sc_version());
+    add_file(key, s->input);
+    add_file(key, s->shots);
+    add_numbers(key, number, SC_COUNT(number));
+    return finish_key(digest, key, log);
+}
+
 /* Not the film's path, which may differ from machine to machine, nor what only tells how it is computed. */
 int sc_resume_key(char *digest, const sc_context *c, bool large)
 {
@@ -103,7 +129,7 @@ int sc_resume_key(char *digest, const sc_context *c, bool large)
         s->threads,
     };
     cJSON *key = cJSON_CreateArray();
-    char networks[SC_KEPT_TEXT], *text;
+    char networks[SC_KEPT_TEXT];
 
     sc_kept_describe(networks, c, large);
     add_text(key, sc_version());
@@ -116,13 +142,7 @@ int sc_resume_key(char *digest, const sc_context *c, bool large)
     add_numbers(key, number, SC_COUNT(number));
     for (int i = 0; i < s->outputs; i++)
         add_output(key, &s->output[i]);
-    text = cJSON_PrintUnformatted(key);
-    cJSON_Delete(key);
-    if (!text)
-        return sc_fail(c->log, -ENOMEM, "convert", "out of memory");
-    sc_cache_digest(digest, text, strlen(text));
-    free(text);
-    return 0;
+    return finish_key(digest, key, c->log);
 }
 
 /* ---- records */
@@ -153,7 +173,7 @@ static sc_rect read_rect(const cJSON *json, const char *name)
     return (sc_rect){ v[0], v[1], v[2], v[3] };
 }
 
-static void add_seam(cJSON *json, const sc_seam *s)
+void sc_seam_add(cJSON *json, const sc_seam *s)
 {
     cJSON_AddNumberToObject(json, "frame", (double)s->frame);
     cJSON_AddNumberToObject(json, "shot", (double)s->shot.frame);
@@ -162,7 +182,7 @@ static void add_seam(cJSON *json, const sc_seam *s)
     add_rect(json, "bars", s->bars);
 }
 
-static sc_seam read_seam(const cJSON *json)
+sc_seam sc_seam_read(const cJSON *json)
 {
     return (sc_seam){
         .frame = integer(json, "frame"),
@@ -279,7 +299,7 @@ static cJSON *note_of(sc_seams *s, const sc_gauge *g, bool last)
     cJSON *note = cJSON_CreateObject(), *shots = cJSON_AddArrayToObject(note, "shots");
 
     if (!last)
-        add_seam(cJSON_AddObjectToObject(note, "next"), &s->next);
+        sc_seam_add(cJSON_AddObjectToObject(note, "next"), &s->next);
     for (; g && s->shots < g->shots && (last || g->shot[s->shots].first < s->next.shot.frame); s->shots++)
         add_shot(shots, &g->shot[s->shots]);
     return note;
@@ -323,6 +343,12 @@ fail:
     return ret;
 }
 
+/* Whether nothing is left of the film, or of the part of it. */
+static bool is_over(const sc_seams *s)
+{
+    return s->complete || (s->to.frame && s->from.frame >= s->to.frame);
+}
+
 static int take_record(sc_seams *s, sc_gauge *g, const cJSON *record)
 {
     const cJSON *note = cJSON_GetObjectItem(record, "note");
@@ -334,7 +360,7 @@ static int take_record(sc_seams *s, sc_gauge *g, const cJSON *record)
     if (s->complete)
         s->from.frame += frames;
     else
-        s->from = read_seam(cJSON_GetObjectItem(note, "next"));
+        s->from = sc_seam_read(cJSON_GetObjectItem(note, "next"));
     return frames > 0;
 fail:
     return ret;
@@ -346,17 +372,17 @@ int sc_resume_find(sc_seams *s, sc_gauge *g, sc_writer *const *w, int writers, c
     cJSON *record;
     int ret = 1;
 
-    *s = (sc_seams){ .complete = false };
-    while (ret > 0 && !s->complete && (ret = find(s->from.frame, w, writers, &record)) > 0) {
+    while (ret > 0 && !is_over(s) && (ret = find(s->from.frame, w, writers, &record)) > 0) {
         ret = take_record(s, g, record);
         cJSON_Delete(record);
     }
-    if (ret == SC_ERR_EXISTS && set->overwrite != SC_OVERWRITE_YES)
-        return sc_fail(
-            log, ret, "convert",
-            "%s.parts: the beginning of another film, or of this one with other settings; -y begins "
-            "anew",
-            set->output[0].path);
+    s->complete = is_over(s);
+    /* What others have made of a film in parts is not one worker's to remove. */
+    if (ret == SC_ERR_EXISTS && (set->overwrite != SC_OVERWRITE_YES || set->part || set->join))
+        return sc_fail(log, ret, "convert",
+                       "%s.parts: the beginning of another film, or of this one with other settings or "
+                       "another kind of device; %s-y begins anew",
+                       set->output[0].path, set->part || set->join ? "--plan with " : "");
     if (ret == SC_ERR_EXISTS) {
         for (int i = 0; i < writers; i++)
             sc_writer_clear(w[i]);
@@ -401,4 +427,15 @@ fail:
     free(text);
     cJSON_Delete(note);
     return ret;
+}
+
+int sc_seams_end(sc_seams *s, const sc_gauge *g, sc_writer *const *w, int writers, const sc_logger *log)
+{
+    if (s->to.frame && s->passed < s->to.frame)
+        return sc_fail(log, SC_ERR_INPUT, "convert",
+                       "the film ends before frame %lld, where by the plan it goes on",
+                       (long long)s->to.frame);
+    if (s->to.frame)
+        s->next = s->to;
+    return sc_seams_split(s, g, !s->to.frame, w, writers);
 }

@@ -140,7 +140,11 @@ typedef struct sc_settings {
     int preview;                      /* places that sc_preview() shows; of no effect on sc_run() */
     int resume;         /* 1: what is done of a file is kept, and gone on with by the same settings */
     int segment_frames; /* after about so many */
-    int on_full;        /* 0: a full disk is waited for; 1: it fails */
+    /* A film that several workers make, src/parts.h; at most one of these, only with `resume`. sc_run() only
+     * writes a plan of so many parts; makes only this part of it, from 1 on, of so many (0: however many the
+     * plan has); makes none, and joins what is there. */
+    int plan, part, parts, join;
+    int on_full; /* 0: a full disk is waited for; 1: it fails */
 
     int reconstruct; /* 1: nothing is made stereo; the film passes `vae` and is compared with what it was */
     const char *vae; /* NULL, or the file or folder of a VAE: the causal 3-D one, or SVD's */

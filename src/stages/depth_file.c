@@ -97,7 +97,7 @@ static int depth_file_next(sc_stage *stage, sc_frame *out)
     int ret;
 
     if ((ret = sc_stage_next(stage->from, out)) == SC_EOF)
-        return c->stretch.end ? SC_EOF : check_end(s);
+        return check_end(s);
     SC_TRY(ret);
     SC_TRY(skip(s, c->stretch.first));
     if ((ret = sc_reader_next(s->reader, &picture)) == SC_EOF)

@@ -239,8 +239,6 @@ static int shots_next(sc_stage *stage, sc_frame *out)
     shots *s = (shots *)stage;
     int ret;
 
-    if (s->c->stretch.end && s->next == s->c->stretch.end - s->c->stretch.first)
-        return s->last = SC_EOF;
     while (!s->last && s->end <= s->next + AFTER)
         if ((ret = read_frame(s)) < 0)
             s->last = ret;

@@ -8,11 +8,10 @@
 #include "../video/reader.h"
 #include "../video/writer.h"
 
-/* The part of the film that the chain makes: whole shots, so that it comes out as it would in one piece. */
+/* Where the chain begins: with a shot, so that from there it makes what it would in one piece. */
 typedef struct sc_stretch {
     int64_t first; /* the first frame, counted from the film's first */
     sc_rect bars;  /* the picture without its black bars in the frame before; w 0: there is none */
-    int64_t end;   /* the film ends before this frame; 0: where it ends */
 } sc_stretch;
 
 /* What every stage may use; outlives the stages. */

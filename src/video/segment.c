@@ -80,7 +80,7 @@ static int take_lock(sc_segments *s, int part)
 int sc_segments_open(sc_segments *s, const char *path, const char *key, int part, const sc_room *room,
                      const sc_logger *log)
 {
-    *s = (sc_segments){ .path = path, .lock = -1, .room = *room, .log = log };
+    *s = (sc_segments){ .path = path, .part = part, .lock = -1, .room = *room, .log = log };
     av_strlcpy(s->key, key, sizeof(s->key));
     if (!(s->folder = av_asprintf("%s.parts", path)))
         return AVERROR(ENOMEM);
@@ -123,7 +123,7 @@ void sc_segments_close(sc_segments *s)
         used |= *e->d_name != '.' && strncmp(e->d_name, "lock.", 5);
     if (d)
         closedir(d);
-    if (d && !used && s->lock >= 0)
+    if (d && !used && s->lock >= 0 && !s->part) /* of parts, others may be about to write there */
         sc_segments_remove(s);
     if (s->folder && s->lock >= 0)
         close(s->lock);

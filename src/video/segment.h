@@ -13,6 +13,7 @@ typedef struct sc_segments {
     const char *path; /* of the film: the caller's */
     char *folder;
     char key[33]; /* what the film is made of and how; segments with another one are another film's */
+    int part;     /* 0: all of it */
     int lock;     /* a file descriptor; held while segments are made, so that two do not make the same ones */
     sc_room room;
     const sc_logger *log;
