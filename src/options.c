@@ -119,8 +119,8 @@ const sc_option sc_option_table[] = {
               "edge in one eye brings that side forward as far; smooth in time, and anew at cuts. Then the "
               "source's eye is not untouched there" },
     { .name = "--shots", .type = SC_TEXT, .group = STEREO, IN(shots), .unit = "FILE",
-      .help = "cuts, black bars, --max-disparity and --convergence of each shot from a file that "
-              "--analyze wrote, instead of the same for all" },
+      .help = "cuts, black bars, --max-disparity, --convergence and --floating-window of each shot from a "
+              "file that --analyze wrote, instead of the same for all" },
     { .name = "--viewer", .type = SC_CHOICE, .group = STEREO, IN(viewer), .choice = viewers,
       .help = "say in degrees how far the film stands out of the screen and lies behind it, for who sees "
               "it so: a 65 inch television at 2.5 m, a headset's screen of 60 degrees, a cinema's of 37, "

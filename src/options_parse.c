@@ -141,6 +141,12 @@ static int set_value(void *m, const sc_option *row, const char *value, char *err
     case SC_CHOICE:
         i = sc_option_choice(row->choice, value);
         sc_option_choices(row, text, sizeof text);
+        if (i < 0 && strstr(value, "hevc") && !strcmp(name, "--layout"))
+            return complain(
+                error, size,
+                "%s: \"%s\" needs an encoder of two views, which FFmpeg before 7.1 and x265 before 4 do "
+                "not have; of sbs in a .mov Apple's players read how its eyes are packed",
+                name, value);
         if (i < 0)
             return complain(error, size, "%s: \"%s\" is not one of %s", name, value, text);
         *(int *)m = i;
@@ -407,12 +413,13 @@ static int take_pair(sc_options *o, char *error, size_t size)
 {
     sc_settings *s = &o->set;
 
-    if (s->reconstruct || s->cache || s->analyze || s->report || s->output[0].path)
+    if (s->reconstruct || s->cache || s->analyze || s->report || s->preview || s->output[0].path)
         return complain(error, size, "--score converts nothing: %s does not go with it",
                         s->reconstruct ? "--reconstruct"
                         : s->cache     ? "--cache"
                         : s->analyze   ? "--analyze"
                         : s->report    ? "--report"
+                        : s->preview   ? "--preview"
                                        : "an output");
     if (s->synthetic_view != SC_VIEW_RIGHT)
         return complain(error, size, "--score compares the right eye: --synthetic-view right makes it");

@@ -97,6 +97,8 @@ static int border_next(sc_stage *stage, sc_frame *out)
 
     SC_TRY(sc_stage_next(stage->from, out));
     SC_TRY(measure_sides(b->c->x, want, out));
+    for (int k = 0; k < 2 && !out->floating_window; k++)
+        want[k] = 0;
     time = sc_edit_time(b->c->video, out->pts);
     for (int k = 0; k < 2; k++) {
         b->width[k] = sc_steady(b->width[k], want[k],

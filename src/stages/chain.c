@@ -1,3 +1,4 @@
+#include "edit.h"
 #include "gauge.h"
 #include "pair.h"
 #include "proof.h"
@@ -47,7 +48,7 @@ static int open_stereo(sc_stage **chain, const sc_context *c, const sc_reader *r
         SC_TRY(open_view(chain, c, true));
     if (view != SC_VIEW_LEFT)
         SC_TRY(open_view(chain, c, false));
-    if (c->set->floating_window)
+    if (c->edit ? sc_edit_windows(c->edit) : c->set->floating_window)
         SC_TRY(sc_border_open(chain, c, *chain));
     if (c->gauge && (c->set->report || c->set->stats || c->proofs) &&
         !c->set->analyze) /* which leaves holes unfilled */

@@ -50,7 +50,9 @@ static int read_shot(sc_edit *e, const cJSON *item, const sc_settings *s, const 
     sc_edit_shot shot = { .time = -1,
                           .picture = { 0, 0, v->width, v->height },
                           .max_disparity = s->max_disparity,
-                          .convergence = s->convergence };
+                          .convergence = s->convergence,
+                          .floating_window = s->floating_window };
+    const cJSON *window = cJSON_GetObjectItemCaseSensitive(item, "floating_window");
 
     if (!read_number(&shot.time, item, "time", 0, 1e9) || shot.time < 0)
         return bad(log, s->shots, i, "time", "seconds");
@@ -62,6 +64,9 @@ static int read_shot(sc_edit *e, const cJSON *item, const sc_settings *s, const 
         return bad(log, s->shots, i, "max_disparity", "0 to 10 percent of width");
     if (!read_number(&shot.convergence, item, "convergence", 0, 1))
         return bad(log, s->shots, i, "convergence", "0 to 1");
+    if (window && !cJSON_IsBool(window))
+        return bad(log, s->shots, i, "floating_window", "true or false");
+    shot.floating_window = window ? cJSON_IsTrue(window) : shot.floating_window;
     e->shot[e->shots++] = shot;
     return 0;
 }
@@ -106,6 +111,14 @@ void sc_edit_clear(sc_edit *e)
 {
     free(e->shot);
     *e = (sc_edit){ 0 };
+}
+
+bool sc_edit_windows(const sc_edit *e)
+{
+    for (int i = 0; i < e->shots; i++)
+        if (e->shot[i].floating_window)
+            return true;
+    return false;
 }
 
 const sc_edit_shot *sc_edit_at(const sc_edit *e, double time)

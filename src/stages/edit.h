@@ -3,7 +3,7 @@
  *
  *   {"schema": 1, "source": {"width": 1920, "height": 1080},
  *    "shots": [{"time": 0.0, "picture": {"x": 0, "y": 132, "width": 1920, "height": 816},
- *               "max_disparity": 2.5, "convergence": 0.45}, ...]}
+ *               "max_disparity": 2.5, "convergence": 0.45, "floating_window": true}, ...]}
  *
  * time: seconds of the shot's first frame, as the film's timestamps count. picture: what black bars leave.
  * What a shot does not say is as the options have it; what else it holds (frame, frames, disparity, hole,
@@ -19,6 +19,7 @@ typedef struct sc_edit_shot {
     double time; /* seconds */
     sc_rect picture;
     double max_disparity, convergence; /* percent of the picture's width; 0..1 */
+    bool floating_window;
 } sc_edit_shot;
 
 typedef struct sc_edit { /* zeroed */
@@ -36,6 +37,9 @@ static inline double sc_edit_time(const sc_video_info *v, int64_t pts)
 {
     return (double)(v->offset + pts) * v->time_base.num / v->time_base.den;
 }
+
+/* Whether any shot has a floating window. */
+bool sc_edit_windows(const sc_edit *e);
 
 /* The shot that is on at `time`: the last that has begun, or the first. */
 const sc_edit_shot *sc_edit_at(const sc_edit *e, double time);

@@ -183,6 +183,7 @@ int sc_frame_again(sc_frame *to, const sc_frame *f)
     *to = (sc_frame){ .active = f->active,
                       .max_disparity = f->max_disparity,
                       .convergence = f->convergence,
+                      .floating_window = f->floating_window,
                       .pts = f->pts,
                       .duration = f->duration,
                       .flags = f->flags,

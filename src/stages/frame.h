@@ -35,6 +35,7 @@ typedef struct sc_frame {            /* zeroed, then filled in as it goes down t
     sc_rect active;                  /* the picture without its black bars */
     float max_disparity;             /* of its shot: percent of the width of `active` */
     float convergence;               /* of its shot: the disparity 0..1 in the screen plane */
+    bool floating_window;            /* of its shot: its sides may come before the screen */
     int64_t pts, duration;           /* in the source stream's time base */
     unsigned flags;
     uint32_t check; /* sc_picture_check() of src, in the first frame of a shot */

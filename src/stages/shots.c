@@ -296,6 +296,7 @@ static int listed_next(sc_stage *stage, sc_frame *out)
     out->active = e->picture;
     out->max_disparity = (float)e->max_disparity;
     out->convergence = (float)e->convergence;
+    out->floating_window = e->floating_window;
     return 0;
 fail:
     return ret;

@@ -91,6 +91,7 @@ static int source_next(sc_stage *stage, sc_frame *out)
     out->active = (sc_rect){ .w = c->video->width, .h = c->video->height };
     out->max_disparity = (float)c->set->max_disparity;
     out->convergence = (float)c->set->convergence;
+    out->floating_window = c->set->floating_window;
     out->pts = out->src->pts;
     out->duration = sc_reader_duration(out->src);
     out->flags = s->count++ ? 0 : SC_FRAME_CUT;

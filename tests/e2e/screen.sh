@@ -54,6 +54,15 @@ check "its side follows smoothly" holds "[black('auto.right', n, True) for n in 
 check "a cut is the end of it" holds "lines('auto.left')[40:] == lines('off.left')[40:] and lines('auto.right')[40:] == lines('off.right')[40:]"
 make both front --floating-window auto --synthetic-view both || exit 1
 check "of two made eyes as well" holds "all(at('both.left', n, x) < 20 for n in (0, 39) for x in range(4)) and black('both.left', 40) == 0"
+echo '{"schema": 1, "shots": [{"time": 0, "floating_window": true}, {"time": 1.6}]}' >list.json
+make listed front --shots list.json || exit 1
+check "a listed shot has its own" cmp listed.left.md5 auto.left.md5
+echo '{"schema": 1, "shots": [{"time": 0, "floating_window": false}, {"time": 1.6}]}' >list.json
+make listed front --shots list.json --floating-window auto || exit 1
+check "or none" cmp listed.left.md5 off.left.md5
+echo '{"schema": 1, "shots": [{"time": 0, "floating_window": 1}]}' >list.json
+"$program" front.mkv x.mkv --shots list.json 2>log.txt
+check "a mistake is told" eval "[ $? = 2 ] && grep -q 'floating_window: true or false expected' log.txt"
 film barred "if(lt(X,60)*gte(X,20)*lt(N,40),65535,13107)" ",drawbox=w=20:h=100:color=black:t=fill,drawbox=x=180:w=20:h=100:color=black:t=fill" || exit 1
 make bars barred --floating-window auto || exit 1
 check "beside a black bar" holds "all(at('bars.left', 5, x) < 20 for x in range(23)) and at('bars.left', 5, 27) >= 50"

@@ -210,6 +210,8 @@ static void mistakes(void **state)
     expect_error("a b --layout 3d",
                  "--layout: \"3d\" is not one of sbs, hsbs, tab, htab, cross, left, right, "
                  "sequential, interlaced, dubois, redcyan, halfcolor, wimmer, gray, rgbd, vr180");
+    assert_int_equal(parse("a b --layout mvhevc"), SC_ERR_USAGE);
+    assert_non_null(strstr(error, "\"mvhevc\" needs an encoder of two views"));
     expect_error("a b --stereo-tags no", "--stereo-tags: \"no\" is not one of off, on");
     expect_error("a b -ss soon", "-ss: \"soon\" is not a time (seconds, h:m:s.ms or 1500ms)");
     expect_error("a b --max-disparty 2", "unknown option --max-disparty: did you mean --max-disparity?");
