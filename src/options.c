@@ -375,7 +375,8 @@ const sc_option sc_option_table[] = {
       .help = "GPU memory that may be taken, 8G or 7500M; auto: what is free. What does not fit is streamed "
               "or done in smaller parts; of no effect on the CPU" },
     { .name = "--devices", .type = SC_TEXT, .group = RUNNING, OF(devices), .unit = "LIST",
-      .help = "several at once, as cuda:0,cuda:1 or all: a process on each makes the film part by part" },
+      .help = "several at once, as cuda:0,cuda:1 or all: a process on each makes the film part by part; or "
+              "none" },
     { .name = "--hwaccel",
       .alias = "-hwaccel",
       .type = SC_CHOICE,

@@ -36,8 +36,8 @@ static int add_word(reading *r, const char *text)
 /* What says what is to be done, rather than how. */
 static bool is_deed(const sc_option *row)
 {
-    static const char *const deeds[] = { "--input", "--output",       "--config", "--score",
-                                         "--info",  "--print-config", "--bench",  "--version" };
+    static const char *const deeds[] = { "--input", "--output", "--config",       "--score", "--segment",
+                                         "--join",  "--info",   "--print-config", "--bench", "--version" };
 
     for (int i = 0; i < SC_COUNT(deeds); i++)
         if (!strcmp(row->name, deeds[i]))

@@ -12,7 +12,7 @@
 
 /* Of each device: the last to be done then makes the others wait for a quarter of its share at most. */
 enum { PARTS = 4 };
-enum { MOST_DEVICES = 64, MOST_ADDED = 8, NAME = 32 };
+enum { MOST_DEVICES = 64, MOST_ADDED = 9, NAME = 32 };
 
 int sc_workers_part(sc_options *o, int index, char *error, size_t size)
 {
@@ -20,6 +20,8 @@ int sc_workers_part(sc_options *o, int index, char *error, size_t size)
     const char *wrong = NULL;
     int end = 0;
 
+    if (o->devices && !strcmp(o->devices, "none"))
+        o->devices = NULL;
     if (o->segment && !strcmp(o->segment, "auto")) {
         s->part = index;
         if (index < 1)
@@ -90,12 +92,10 @@ static int start(workers *w, int slot, const char *const *added, bool plan)
 
     if (!argv)
         return -ENOMEM;
-    for (i = 0; i < w->argc && strcmp(w->argv[i], "--"); i++) {
-        if (!strcmp(w->argv[i], "--devices"))
-            i++;
-        else if (strncmp(w->argv[i], "--devices=", 10) && !(plan && !strcmp(w->argv[i], "-y")))
+    for (i = 0; i < w->argc && strcmp(w->argv[i], "--"); i++)
+        if (!plan || strcmp(w->argv[i], "-y"))
             argv[n++] = w->argv[i];
-    }
+    argv[n++] = "--devices=none";
     for (int k = 0; added[k]; k++)
         argv[n++] = (char *)(uintptr_t)added[k];
     for (; i < w->argc; i++)

@@ -93,7 +93,8 @@ fingerprint parts.txt
 check "joined: the same film" same parts.txt whole.txt
 
 clean
-run --devices cpu,cpu
+echo 'devices = cpu,cpu' >two.conf
+run --config two.conf
 fingerprint parts.txt
 check "two devices: the same film" same parts.txt whole.txt
 check "and nothing is left" tidy
