@@ -12,16 +12,16 @@ scene_render clip.mp4 64x48 100 2 &&
     ffmpeg -v error -stream_loop $((frames / 100 - 1)) -i clip.mkv -c copy film.mkv || exit 1
 
 # after FRAME: of the samples of the next tenth the most memory, and the fewest open files: where a segment ends there are
-# others for a moment, but what is never closed is always there.
+# others for a moment, but what is never closed is always there. Not of the joining, which opens the film once more.
 after() {
-    awk -v from="$1" -v to=$(($1 + frames / 10)) '$1 >= from && $1 <= to { if ($2 > k) k = $2; if (!f || $4 < f) f = $4 }
+    awk -v from="$1" -v to=$(($1 + frames / 10)) '$1 >= from && $1 < to { if ($2 > k) k = $2; if (!f || $4 < f) f = $4 }
         END { printf "%d %d", k, f }' samples.txt
 }
 # Memory: as long.sh has it; one frame's smallest picture that is lost in each is 1.2 GiB in 100,000.
 flat() {
     local tenth middle end
     tenth=$(after $((frames / 10))) middle=$(after $((frames / 2))) end=$(after $((frames * 9 / 10)))
-    echo "$frames frames: KiB and open files $tenth after a tenth, $middle after the half, $end at the end"
+    echo "$frames frames: KiB and open files $tenth after a tenth, $middle after the half, $end at the end; $most KiB to join it"
     [ "${tenth%% *}" -gt 0 ] && [ "${tenth##* }" -gt 0 ] && at_least $((${tenth%% *} + 1024)) "${middle%% *}" &&
         at_least $((${tenth%% *} + 1024)) "${end%% *}" && [ "${tenth##* }" = "${middle##* }" ] &&
         [ "${tenth##* }" = "${end##* }" ]
