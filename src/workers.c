@@ -82,16 +82,23 @@ fail:
 
 /* ---- processes */
 
-/* This command line without --devices, and with `added` behind its options. Those for a plan are without -y:
- * what earlier runs have left is gone on with. */
-static int start(workers *w, int slot, const char *const *added, bool plan)
+static void fail(workers *w, int code)
+{
+    w->code = w->code ? w->code : code;
+}
+
+/* This command line with `added` behind its options, and without the --devices that it or a file of options
+ * has. Those for a plan are without -y: what earlier runs have left is gone on with. */
+static void start(workers *w, int slot, const char *const *added, bool plan)
 {
     char **argv = calloc((size_t)w->argc + MOST_ADDED + 1, sizeof(*argv));
     extern char **environ;
-    int n = 0, i, ret;
+    int n = 0, i, error;
 
-    if (!argv)
-        return -ENOMEM;
+    if (!argv) {
+        fail(w, 1);
+        return;
+    }
     for (i = 0; i < w->argc && strcmp(w->argv[i], "--"); i++)
         if (!plan || strcmp(w->argv[i], "-y"))
             argv[n++] = w->argv[i];
@@ -100,11 +107,13 @@ static int start(workers *w, int slot, const char *const *added, bool plan)
         argv[n++] = (char *)(uintptr_t)added[k];
     for (; i < w->argc; i++)
         argv[n++] = w->argv[i];
-    ret = -posix_spawn(&w->pid[slot], w->own, NULL, NULL, argv, environ);
+    error = posix_spawn(&w->pid[slot], w->own, NULL, NULL, argv, environ);
     free(argv);
-    if (ret < 0)
-        w->pid[slot] = 0;
-    return ret < 0 ? sc_fail(w->log, ret, "workers", "%s: cannot be started: %s", w->own, strerror(-ret)) : 0;
+    if (!error)
+        return;
+    w->pid[slot] = 0;
+    sc_log(w->log, SC_LOG_ERROR, "workers", "%s: cannot be started: %s", w->own, strerror(error));
+    fail(w, 1);
 }
 
 static void note_end(workers *w, pid_t pid, int status)
@@ -115,11 +124,10 @@ static void note_end(workers *w, pid_t pid, int status)
         if (w->pid[i] != pid)
             continue;
         w->pid[i] = 0;
-        if (code && !w->code) {
-            w->code = code;
+        if (code && !w->code)
             sc_log(w->log, SC_LOG_ERROR, "workers", "the process on %s ended with code %d", w->device[i],
                    code);
-        }
+        fail(w, code);
     }
 }
 
@@ -150,38 +158,38 @@ static int busy(const workers *w)
     return n;
 }
 
-/* One process, on the first device, to its end. */
-static int run_one(workers *w, const char *const *added, bool plan, const sigset_t *set)
+/* Whether nothing has failed so far, and nobody wants an end. */
+static bool goes_on(const workers *w)
 {
-    const int ret = start(w, 0, added, plan);
-
-    while (busy(w))
-        wait_for_one(w, set);
-    return ret;
+    return !w->code && !w->signal;
 }
 
-static int run_parts(workers *w, int parts, const sigset_t *set)
+/* One process, on the first device, to its end. */
+static void run_one(workers *w, const char *const *added, bool plan, const sigset_t *set)
 {
-    int next = 1, ret = 0;
+    start(w, 0, added, plan);
+    while (busy(w))
+        wait_for_one(w, set);
+}
 
-    while (busy(w) || (next <= parts && !w->code && !w->signal)) {
-        for (int i = 0; i < w->devices && next <= parts && !w->code && !w->signal; i++) {
+static void run_parts(workers *w, int parts, const sigset_t *set)
+{
+    int next = 1;
+
+    while (busy(w) || (next <= parts && goes_on(w))) {
+        for (int i = 0; i < w->devices && next <= parts && goes_on(w); i++) {
             char part[NAME];
             const char *const added[] = { "--segment", part,          "--device", w->device[i], "--progress",
                                           "none",      "--log-level", "warning",  NULL };
             if (w->pid[i])
                 continue;
-            snprintf(part, sizeof(part), "%d/%d", next, parts);
-            if ((ret = start(w, i, added, false)) < 0)
-                w->code = 1;
-            else
-                sc_log(w->log, SC_LOG_INFO, "workers", "part %s on %s", part, w->device[i]);
-            next++;
+            snprintf(part, sizeof(part), "%d/%d", next++, parts);
+            sc_log(w->log, SC_LOG_INFO, "workers", "part %s on %s", part, w->device[i]);
+            start(w, i, added, false);
         }
         if (busy(w))
             wait_for_one(w, set);
     }
-    return ret;
 }
 
 int sc_workers_run(const sc_options *o, const char *own, char **argv)
@@ -200,9 +208,10 @@ int sc_workers_run(const sc_options *o, const char *own, char **argv)
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);
     snprintf(count, sizeof(count), "%d", PARTS * w.devices);
-    if (run_one(&w, (const char *const[]){ "--device", w.device[0], "--plan", count, NULL }, true, &set) >=
-            0 &&
-        !w.code && !w.signal && run_parts(&w, PARTS * w.devices, &set) >= 0 && !w.code && !w.signal)
+    run_one(&w, (const char *const[]){ "--device", w.device[0], "--plan", count, NULL }, true, &set);
+    if (goes_on(&w))
+        run_parts(&w, PARTS * w.devices, &set);
+    if (goes_on(&w))
         run_one(&w, (const char *const[]){ "--device", w.device[0], "--join", NULL }, false, &set);
     return w.code ? w.code : w.signal ? 128 + w.signal : 0;
 }

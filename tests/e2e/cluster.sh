@@ -94,6 +94,16 @@ check "joined: the same film" same parts.txt whole.txt
 
 clean
 echo 'devices = cpu,cpu' >two.conf
+"$program" film.mkv --depth-size 64 --segment-frames 20 --export-depth depth.nut --stats stats.json --devices cpu,cpu \
+    out.mkv --layout tab -c:v mpeg4 tab.mkv 2>err.txt &
+for _ in $(seq 600); do
+    [ -e out.mkv.parts/000000000.seg ] && break
+    sleep 0.05
+done
+kill -INT $!
+wait $!
+check "two devices, interrupted: 130" [ $? = 130 ]
+check "all of it" [ ! -e out.mkv ]
 run --config two.conf
 fingerprint parts.txt
 check "two devices: the same film" same parts.txt whole.txt

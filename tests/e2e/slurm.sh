@@ -98,7 +98,7 @@ begin=$(now)
 taskset -c 0 "$program" "${args[@]}" --progress none 2>err.txt
 echo "one process on one core: $(since "$begin")"
 fingerprint >whole.txt
-rm out.mkv
+rm out.mkv || exit 1
 
 begin=$(now)
 job=$("$cluster/slurm.sh" 8 "${args[@]}")
