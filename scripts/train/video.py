@@ -1,8 +1,8 @@
 """The built-in video VAE: a small one of the causal kind, with the names under which src/nets/vae3d.c loads its layers.
 
 A film that passes through it need not fit into memory: where it goes in tiles, a tile must become what it would have
-become in the whole picture. So half of what is learnt from is decoded from a part of the whole picture's latents, and
-the other half is a tile from the start."""
+become in the whole picture. So some of what is learnt from is decoded from a part of the whole picture's latents, the
+rest is a tile from the start."""
 
 import pathlib
 import random
@@ -36,18 +36,53 @@ class Conv(nn.Conv3d):
         return super().forward(F.pad(x, (0, 1, 0, 1)) if self.down else x)
 
 
+class Normed(torch.autograd.Function):
+    """Group norm within a frame, and SiLU, of [n,c,t,h,w]. By hand: what autograd would keep of it fills the memory, and
+    channels come last, so that sums over a picture are those of each channel, joined by groups afterwards."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, silu: bool) -> Tensor:
+        n, c, t, h, w = x.shape
+        size = h * w * c // GROUPS
+        mean = x.sum((3, 4), dtype=torch.float32).view(n, GROUPS, -1, t).sum(2) / size
+        square = torch.linalg.vector_norm(x, dim=(3, 4), dtype=torch.float32) ** 2
+        variance = square.view(n, GROUPS, -1, t).sum(2) / size - mean**2
+        mean, rstd = (v.repeat_interleave(c // GROUPS, 1) for v in (mean, (variance.clamp_min(0) + 1e-6).rsqrt()))
+        scale = rstd * weight[:, None]
+        shift = bias[:, None] - mean * scale
+        ctx.save_for_backward(x, weight, mean, rstd, scale, shift)
+        ctx.silu = silu
+        y = (x * scale[..., None, None]).add_(shift[..., None, None])  # in the layout of x
+        return (F.silu(y) if silu else y).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, rstd, scale, shift = ctx.saved_tensors
+        n, c, t, h, w = x.shape
+        size = h * w * c // GROUPS
+        dy = gradient.to(scale.dtype)
+        if ctx.silu:
+            y = (x * scale[..., None, None]).add_(shift[..., None, None])  # in the layout of x
+            dy = torch.ops.aten.silu_backward(dy, y)
+        first = dy.sum((3, 4))
+        second = ((dy * x).sum((3, 4)) - mean * first) * rstd
+        flat, tilted = ((weight[:, None] * v).view(n, GROUPS, -1, t).sum(2).repeat_interleave(c // GROUPS, 1) / size
+                        for v in (first, second))
+        slope = -(rstd**2) * tilted
+        dx = (x * slope[..., None, None]).add_((-mean * slope - rstd * flat)[..., None, None])
+        dx = dx.addcmul_(dy, scale[..., None, None])
+        return dx.to(x.dtype), second.sum((0, 2)), first.sum((0, 2)), None
+
+
 class Norm(nn.Module):
     """Groups of channels of one frame."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, silu: bool = True):
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.weight, self.bias, self.silu = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width)), silu
 
     def forward(self, x: Tensor) -> Tensor:
-        groups = x.unflatten(1, (GROUPS, -1)).float()
-        variance, mean = torch.var_mean(groups, (2, 4, 5), keepdim=True, correction=0)
-        y = ((groups - mean) * (variance + 1e-6).rsqrt()).flatten(1, 2)
-        return (y * self.weight.view(-1, 1, 1, 1) + self.bias.view(-1, 1, 1, 1)).to(x.dtype)
+        return Normed.apply(x, self.weight, self.bias, self.silu)
 
 
 def quiet(layer: nn.Module) -> nn.Module:
@@ -65,7 +100,7 @@ class Residual(nn.Module):
             self.conv_shortcut = Conv(inputs, outputs, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
+        h = self.conv2(self.norm2(self.conv1(self.norm1(x))))
         return h + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
 
 
@@ -74,7 +109,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.group_norm = Norm(width)
+        self.group_norm = Norm(width, silu=False)
         self.to_q, self.to_k, self.to_v = (nn.Linear(width, width) for _ in range(3))
         self.to_out = nn.ModuleList([quiet(nn.Linear(width, width))])
 
@@ -133,7 +168,7 @@ class Up(nn.Module):
             y = y.reshape(n, c, t * self.frames, 2 * h, 2 * w)
             if self.frames == 2:  # the first frame alone stays one
                 y = torch.cat([y[:, :, :1], y[:, :, 2:]], 2)
-            x = up["conv"](y)
+            x = up["conv"](y.contiguous(memory_format=torch.channels_last_3d))
         return x
 
 
@@ -151,7 +186,7 @@ class Encoder(nn.Module):
         x = self.conv_in(x)
         for block in self.down_blocks:
             x = block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(self.mid_block(x))))
+        return self.conv_out(self.conv_norm_out(self.mid_block(x)))
 
 
 class Decoder(nn.Module):
@@ -167,7 +202,7 @@ class Decoder(nn.Module):
         x = self.mid_block(self.conv_in(x))
         for block in self.up_blocks:
             x = block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        return self.conv_out(self.conv_norm_out(x))
 
 
 class VideoNet(nn.Module):
@@ -194,7 +229,7 @@ class VideoTask:
     layout = torch.channels_last_3d
     parts = ("colour", "edges", "latents")
     shapes = [(192, 320)]
-    pixels = 16 * FRAMES * 192 * 320
+    pixels = 8 * FRAMES * 192 * 320
     pictures = FRAMES
     reuse = 12  # of a rendered clip, of which each time another part is seen
     edges, squares, latents = 0.5, 3.0, 1e-6  # weights; the last keeps the latents near 1, and does no more
@@ -228,7 +263,7 @@ class VideoTask:
         film = self.film(colour.flip(-1) if mirrored else colour)
         top, left = (SCALE * random.randrange((side - min(TILE, side)) // SCALE + 1) for side in film.shape[3:])
         tile = film[..., top : top + TILE, left : left + TILE]
-        whole = random.random() < 0.5
+        whole = random.random() < 0.4
         seen = film if whole else tile
         rows, columns = (torch.arange(side // SCALE, device=film.device) + (at // SCALE if whole else 0)
                          for side, at in zip(tile.shape[3:], (top, left)))
