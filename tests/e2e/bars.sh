@@ -13,7 +13,7 @@ picture=("0 24 320 132" "0 0 320 180" "40 0 240 180" "40 20 240 140")
 
 # barred OUT CLIP...: a shot of each clip, scaled into its picture.
 barred() {
-    local out=$1 i inputs=() graph= all=
+    local out=$1 i inputs=() graph='' all=''
     shift
     for i in 0 1 2 3; do
         read -r x y w h <<<"${picture[i]}"
