@@ -232,8 +232,8 @@ def steady(depth: Tensor, clip: Tensor) -> Tensor:
     mean = [depth[0]]
     for before, picture, new in zip(clip, clip[1:], depth[1:]):
         change = (picture - before).abs().sum(0, keepdim=True)
-        rest = -F.max_pool2d(-(0.85 * (1 - (change - 0.04) / 0.12)).clamp(0, 0.85), 5, 1, 2)[0]
-        share = 0.85 * min(1, rest.mean().item() / 0.85 / 0.25)
+        rest = -F.max_pool2d(-(0.92 * (1 - (change - 0.04) / 0.12)).clamp(0, 0.92), 5, 1, 2)[0]
+        share = 0.85 * min(1, rest.mean().item() / 0.92 / 0.25)
 
         def moments(d: Tensor) -> tuple[Tensor, Tensor]:
             middle = (rest * d).sum() / rest.sum().clamp_min(1e-6)

@@ -96,7 +96,7 @@ def depth_scores(prediction: Tensor, disparity: Tensor, valid: Tensor) -> dict[s
     weight = valid.float().flatten(1)
     count = weight.sum(1).clamp_min(1)
     # What is 30 times as far as the near things is as good as infinite: a ratio of depths says nothing there.
-    near = disparity.flatten(1).sort(1)[0][:, int(0.97 * weight.shape[1]), None]
+    near = disparity.flatten(1).sort(1)[0][:, int(0.97 * weight.shape[1]), None].clamp_min(1e-6)
     t, f = torch.maximum(disparity.flatten(1), near / 30), torch.maximum(fitted.flatten(1), near / 30)
     ratio = torch.maximum(f / t, t / f)
     mean = (weight * t).sum(1, keepdim=True) / count[:, None]
