@@ -14,6 +14,9 @@ for tool in debootstrap chroot dpkg-shlibdeps ffmpeg; do
 done
 grep -qE '__(a|t)san_init' "$program" && skip "a sanitizer is no package's"
 build=$(dirname "$program")
+# With CUDA it needs libraries that come from NVIDIA, of which a clean root of the distribution has none.
+nvidia=$(ldd "$program" | sed -n 's/^[[:space:]]*\(lib\(cublas\|cudart\|cudnn\)[^ ]*\).*/\1/p' | head -n 1)
+[ -z "$nvidia" ] || skip "it needs $nvidia, which is not the distribution's"
 cd "$work" || exit 1
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 mirror=${SC_MIRROR:-$(sed -n 's/^URIs: *//p; s/^deb  *\(http[^ ]*\) .*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)}
