@@ -11,10 +11,11 @@ scene_render clip.mp4 64x48 100 2 &&
     ffmpeg -v error -i clip.mp4 -f lavfi -i sine=duration=4 -c:v copy -c:a mp2 -shortest clip.mkv &&
     ffmpeg -v error -stream_loop $((frames / 100 - 1)) -i clip.mkv -c copy film.mkv || exit 1
 
-# after FRAME: of the samples of the next tenth the most memory, and the fewest open files: where a segment ends there are
-# others for a moment, but what is never closed is always there. Not of the joining, which opens the film once more.
+# after FRAME: of the samples of the next tenth the most memory, and how many files are open most of the time: where a segment
+# ends there are more or fewer for a moment. Not of the joining, which opens the film once more.
 after() {
-    awk -v from="$1" -v to=$(($1 + frames / 10)) '$1 >= from && $1 < to { if ($2 > k) k = $2; if (!f || $4 < f) f = $4 }
+    awk -v from="$1" -v to=$(($1 + frames / 10)) '
+        $1 >= from && $1 < to { if ($2 > k) k = $2; if (++n[$4] > n[f]) f = $4 }
         END { printf "%d %d", k, f }' samples.txt
 }
 # Memory: as long.sh has it; one frame's smallest picture that is lost in each is 1.2 GiB in 100,000.
