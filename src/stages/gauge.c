@@ -109,18 +109,18 @@ static void add_to_curve(sc_gauge_shot *s, int64_t frame, float low, float media
 {
     sc_gauge_part *p;
 
-    for (; frame / s->step >= SC_GAUGE_PARTS; s->step *= 2)
-        for (int i = 0; i < SC_GAUGE_PARTS; i++) {
-            const sc_gauge_part none = { .low = INFINITY, .high = -INFINITY };
+    for (; frame / s->step >= SC_GAUGE_PARTS; s->step *= 2) {
+        for (int i = 0; i < SC_GAUGE_PARTS / 2; i++) {
             const sc_gauge_part *pair = &s->part[2 * i];
 
-            s->part[i] = 2 * i >= SC_GAUGE_PARTS
-                             ? none
-                             : (sc_gauge_part){ .low = SC_MIN(pair[0].low, pair[1].low),
-                                                .high = SC_MAX(pair[0].high, pair[1].high),
-                                                .hole = SC_MAX(pair[0].hole, pair[1].hole),
-                                                .median = pair[0].median };
+            s->part[i] = (sc_gauge_part){ .low = SC_MIN(pair[0].low, pair[1].low),
+                                          .high = SC_MAX(pair[0].high, pair[1].high),
+                                          .hole = SC_MAX(pair[0].hole, pair[1].hole),
+                                          .median = pair[0].median };
         }
+        for (int i = SC_GAUGE_PARTS / 2; i < SC_GAUGE_PARTS; i++)
+            s->part[i] = (sc_gauge_part){ .low = INFINITY, .high = -INFINITY };
+    }
     p = &s->part[frame / s->step];
     p->low = SC_MIN(p->low, low);
     p->high = SC_MAX(p->high, high);
