@@ -311,7 +311,7 @@ fail:
     return ret;
 }
 
-static sc_reader_options source_options(const sc_settings *s)
+sc_reader_options sc_reading_of(const sc_settings *s)
 {
     return (sc_reader_options){ .path = s->input,
                                 .start = s->start,
@@ -324,7 +324,7 @@ static sc_reader_options source_options(const sc_settings *s)
 
 static int open_source(sc_converter *c)
 {
-    sc_reader_options o = source_options(&c->set);
+    sc_reader_options o = sc_reading_of(&c->set);
     const sc_video_info *v;
     int ret;
 
@@ -475,7 +475,7 @@ fail:
 /* The source is read once more, for what is not its picture. Whatever is to be said of it was said before. */
 static int join(sc_converter *c, sc_writer *w)
 {
-    const sc_reader_options o = source_options(&c->set);
+    const sc_reader_options o = sc_reading_of(&c->set);
     const sc_logger quiet = { .write = c->log.write, .opaque = c->log.opaque, .level = SC_LOG_ERROR };
     sc_reader *others = NULL;
     int ret = 0;

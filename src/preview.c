@@ -63,23 +63,13 @@ static int name_folder(preview *p)
     return 0;
 }
 
-static sc_reader_options range_of(const sc_settings *s)
-{
-    return (sc_reader_options){ .path = s->input,
-                                .start = s->start,
-                                .end = s->end,
-                                .duration = s->duration,
-                                .frames = s->frames,
-                                .threads = s->threads,
-                                .video_only = true };
-}
-
 static int look_at_film(preview *p)
 {
-    const sc_reader_options o = range_of(p->s);
+    sc_reader_options o = sc_reading_of(p->s);
     sc_reader *r = NULL;
     int ret;
 
+    o.video_only = true;
     SC_TRY(sc_reader_open(&r, &o, &p->s->log));
     p->video = *sc_reader_info(r);
     if (p->video.duration <= 0)
@@ -93,12 +83,13 @@ fail:
 /* *time: where the first frame is that is not black, from there on; else the brightest. */
 static int find_light(const preview *p, double *time)
 {
-    sc_reader_options o = range_of(p->s);
+    sc_reader_options o = sc_reading_of(p->s);
     double best = -1, begin = *time;
     AVFrame *f = NULL;
     sc_reader *r = NULL;
     int ret;
 
+    o.video_only = true;
     o.start = begin;
     o.end = -1;
     o.duration = search;
