@@ -47,6 +47,21 @@ above() {
     awk -v a="$1" -v b="$2" 'BEGIN { exit !(a + 0 > b + 0) }'
 }
 
+# traces FILE...: of every decoded frame, of every packet, and all their timestamps.
+traces() {
+    local file
+    for file in "$@"; do
+        ffmpeg -v error -i "$file" -map 0 -f framemd5 - && ffmpeg -v error -i "$file" -map 0 -c copy -f framemd5 -
+    done
+}
+
+# browse OPTION... FILE: the page $work/FILE in $browser, a Chromium; what its script complains of is in log.txt.
+browse() {
+    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-extensions --user-data-dir="$work/profile" \
+        --enable-logging=stderr --virtual-time-budget=2000 --window-size=1320,2000 "${@:1:$#-1}" \
+        "file://$work/${*: -1}" 2>log.txt
+}
+
 # watched ARGUMENTS...: runs the program with --progress json, every $pause seconds (0.1) adding "FRAME KIB TICKS FILES"
 # to samples.txt: frames written, resident memory, CPU time, which other programs change less than the time on the clock,
 # and open files. The most memory is $most KiB; its exit code is the program's.

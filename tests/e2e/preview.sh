@@ -76,18 +76,14 @@ import html, re
 dom = re.sub(r'base64,[^\"]*', '', html.unescape(open('$1', encoding='utf-8').read())) # which may spell anything
 at = re.findall(r'<code id=\"command\">([^<]*)<', dom)[0]
 assert $2"; }
-browse() { # FILE
-    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-extensions --user-data-dir="$work/profile" \
-        --enable-logging=stderr --virtual-time-budget=2000 --dump-dom "file://$work/film_preview/$1" 2>log.txt
-}
-browse index.html >dom.html
+browse --dump-dom film_preview/index.html >dom.html
 check "its script runs" [ -z "$(grep -E 'CONSOLE.*(Uncaught|Refused|Failed)' log.txt)" ]
 check "as given" shown dom.html "at == 'stereocrafter film.mp4 --max-disparity 2.5 --convergence 0.6' and dom.split('<script')[0].count('· as given') == 3"
 check "a picture for each way" shown dom.html "len(re.findall(r'data-item=\"\d+\"', dom)) == 27"
 check "nothing is left undrawn" shown dom.html "'[object' not in dom and 'undefined' not in dom.split('<script')[0] and 'NaN' not in dom.split('<script')[0]"
 sed 's|^draw();$|draw(); for (const key of ["n", "ArrowUp", "ArrowRight"]) document.dispatchEvent(new KeyboardEvent("keydown", { key }));|' \
     film_preview/index.html >film_preview/keys.html
-browse keys.html >dom.html
+browse --dump-dom film_preview/keys.html >dom.html
 check "keys: another way" shown dom.html "'--max-disparity 1.5 --convergence 0.85' in at and 'id=\"title\">Place 2' in dom"
 
 echo "$passed passed, $failed failed"

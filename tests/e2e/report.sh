@@ -83,12 +83,6 @@ echo "$passed passed, $failed failed"
 [ $failed = 0 ] || exit 1
 browser=$(command -v chromium-headless-shell || command -v chromium) || exit 77
 
-# browse OPTION... FILE: the page as Chromium has it; what its script complains of is in log.txt.
-browse() {
-    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-extensions --user-data-dir="$work/profile" \
-        --enable-logging=stderr --virtual-time-budget=2000 --window-size=1320,2000 "${@:1:$#-1}" \
-        "file://$work/${*: -1}" 2>log.txt
-}
 # shown FILE EXPRESSION: over c, what the table's cells say by column, and dom, all of the page; t as above.
 shown() { python3 -c "
 import html, json, math, re

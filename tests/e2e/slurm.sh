@@ -84,7 +84,6 @@ done
 ffmpeg -v error -f lavfi -i "$shots${ends}concat=n=9,format=yuv420p,setpts=N/25/TB" -f lavfi -i sine=d=14.76 -c:v libx264 \
     -g 50 -preset veryfast -c:a aac film.mkv || exit 1
 args=(film.mkv out.mkv --segment-frames 10 --depth-size "${SC_SLURM_DEPTH:-96}")
-fingerprint() { ffmpeg -v error -i out.mkv -map 0 -f framemd5 - && ffmpeg -v error -i out.mkv -map 0 -c copy -f framemd5 -; }
 now() { date +%s%N; }
 since() { echo "$((($(now) - $1) / 1000000)) ms"; }
 wait_for() { # JOB: until the queue has none of it
@@ -97,14 +96,14 @@ wait_for() { # JOB: until the queue has none of it
 begin=$(now)
 taskset -c 0 "$program" "${args[@]}" --progress none 2>err.txt
 echo "one process on one core: $(since "$begin")"
-fingerprint >whole.txt
+traces out.mkv >whole.txt
 rm out.mkv || exit 1
 
 begin=$(now)
 job=$("$cluster/slurm.sh" 8 "${args[@]}")
 wait_for "$job"
 echo "two nodes of one core: $(since "$begin")"
-fingerprint >parts.txt
+traces out.mkv >parts.txt
 check "two nodes: the same film" cmp -s parts.txt whole.txt
 check "nothing is left" [ "$(echo out.mkv*)" = out.mkv ]
 rm -f out.mkv
@@ -122,7 +121,7 @@ wait_for "$job"
 echo "one of two nodes killed while at part $lost: $(since "$begin")"
 check "it is taken for dead" grep -q "n2.*not responding\|setting DOWN" slurmctld.txt
 check "and its part is queued again" grep -qi "requeue" slurmctld.txt
-fingerprint >parts.txt
+traces out.mkv >parts.txt
 check "a node was killed: the same film" cmp -s parts.txt whole.txt
 [ -e out.mkv ] || for f in stereo-*.log slurmctld.txt; do tail -n 5 "$f"; done
 

@@ -8,12 +8,6 @@
 #include "../../src/video/boxes.h"
 #include "fuzz.h"
 
-static void expect(int promise)
-{
-    if (!promise)
-        abort();
-}
-
 /* The first byte is the track's ID and how far chunks move. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,16 +1,9 @@
 /* Files of options: what they come to on a command line. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../src/options.h"
 #include "fuzz.h"
-
-static void expect(int promise)
-{
-    if (!promise)
-        abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -7,12 +7,6 @@
 #include "../../src/weights/gguf.h"
 #include "fuzz.h"
 
-static void expect(int promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void count_line(void *opaque, int level, const char *stage, const char *line)
 {
     (void)stage;

@@ -1,6 +1,5 @@
 /* Command lines: words separated by newlines. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../src/options.h"
@@ -12,12 +11,6 @@ enum { MAX_WORDS = 24, MAX_TEXT = 4096 };
 static void ignore(void *opaque, int level, const char *stage, const char *line)
 {
     (void)opaque, (void)level, (void)stage, (void)line;
-}
-
-static void expect(int promise)
-{
-    if (!promise)
-        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,7 +3,6 @@
  * length is put before it. The link wraps the allocator: what fails is ours and cJSON's alone, and a leak is
  * seen without a sanitizer. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
@@ -66,12 +65,6 @@ void __wrap_free(void *p)
 {
     run.live -= p != NULL;
     __real_free(p);
-}
-
-static void expect(int promise)
-{
-    if (!promise)
-        abort();
 }
 
 static void count_line(void *opaque, int level, const char *stage, const char *line)
